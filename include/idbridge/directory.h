@@ -1,0 +1,80 @@
+/* directory: may this person work here? Finds a person in OpenLDAP, Active Directory or 389-ds, reads account status,
+ * attributes and all groups, nested included, and checks a password by a bind. Read-only: never writes a directory. */
+#ifndef IDBRIDGE_DIRECTORY_H
+#define IDBRIDGE_DIRECTORY_H
+
+#include <idbridge/web.h>
+
+extern const struct config_key directory_config_keys[]; /* [directory NAME] */
+
+/* A fact about a person, not an error. */
+enum account_status {
+    ACCOUNT_OK,
+    ACCOUNT_UNKNOWN,         /* no entry */
+    ACCOUNT_AMBIGUOUS,       /* two entries or more */
+    ACCOUNT_DISABLED,
+    ACCOUNT_EXPIRED,
+    ACCOUNT_NOT_YET_VALID,
+    ACCOUNT_LOCKED_BY_ADMIN,
+    ACCOUNT_LOCKED_BY_PASSWORDS, /* the rest refuse only logins by the directory password (design.md) */
+    ACCOUNT_PASSWORD_EXPIRED,
+    ACCOUNT_MUST_CHANGE,
+    ACCOUNT_LOGON_HOURS,
+    ACCOUNT_WRONG_PASSWORD   /* only from directory_bind */
+};
+const char *account_status_name(enum account_status s); /* "ok", "locked_by_admin", … */
+/* The policy of design.md: may a login by national ID go on? */
+bool account_status_allows(enum account_status s);
+
+struct group {
+    const char *dn;
+    const char *name; /* cn */
+    bool direct;
+};
+struct person {
+    const char *directory; /* name of its [directory x] */
+    const char *key;       /* "x:" and the stable id: entryUUID, objectGUID as hex, nsUniqueId, ipaUniqueID */
+    const char *dn;
+    const char *login;     /* uid or sAMAccountName */
+    const char *given_name, *surname, *display_name, *mail, *phone, *birth_date; /* NULL when absent */
+    enum account_status status;
+    json_t *attributes;    /* object: attribute name as configured -> array of strings */
+    const struct group *groups;
+    size_t group_count;
+    bool from_grace;       /* the directory did not answer; this is the last good answer, `seen` old */
+    int64_t seen;
+};
+/* To and from JSON text, for the grace copy in the store. */
+char *person_to_json(struct arena *a, const struct person *p);
+CHECKED enum result person_from_json(struct fault *f, struct arena *a, const char *json, struct person *out_r);
+
+struct directories;
+CHECKED enum result directories_new(struct fault *f, const struct config *c, struct directories **out_r);
+void directories_free(struct directories *d);
+size_t directories_names(const struct directories *d, const char *const **out_r);
+
+/* All of these block on the network and run in the directory's pool. RESULT_UNAVAILABLE or RESULT_TIMEOUT: the directory
+ * did not answer (every configured server was tried, known-dead ones last). RESULT_OK with status ACCOUNT_UNKNOWN or
+ * ACCOUNT_AMBIGUOUS: it did. */
+CHECKED enum result directory_by_key(struct fault *f, struct arena *a, struct directories *d, const char *person_key,
+                                     struct person *out_r);
+/* By the login name a person types (filter `login_filter`, escaped by RFC 4515). */
+CHECKED enum result directory_by_login(struct fault *f, struct arena *a, struct directories *d, const char *directory,
+                                       const char *login, struct person *out_r);
+/* By a configured search on verified claims: `claim_filter = (employeeNumber={claim.employee_number})`. RESULT_NOT_FOUND
+ * when no filter is configured or a claim it needs is absent. */
+CHECKED enum result directory_by_claims(struct fault *f, struct arena *a, struct directories *d, const char *directory,
+                                        const json_t *claims, struct person *out_r);
+/* Binds as `dn` on a handle of its own. Refuses an empty password before the wire (RFC 4513 §5.1.2). The status tells
+ * what the server said: ACCOUNT_OK when the password is right (also when it is expired or must change: the person is
+ * proved), ACCOUNT_WRONG_PASSWORD, ACCOUNT_LOCKED_BY_PASSWORDS, … */
+CHECKED enum result directory_bind(struct fault *f, struct arena *a, struct directories *d, const char *directory,
+                                   const char *dn, const char *password, enum account_status *out_r);
+/* For sync and listings: every person below people_base, paged. */
+CHECKED enum result directory_each(struct fault *f, struct directories *d, const char *directory,
+                                   enum result (*each)(void *arg, struct arena *a, const struct person *p), void *arg);
+/* doctor: connects, binds, reads one entry; writes findings as plain sentences, one a line, each starting "ok: ",
+ * "warning: " or "error: ". RESULT_OK when no error line was written. */
+CHECKED enum result directory_probe(struct fault *f, struct arena *a, struct directories *d, const char *directory,
+                                    struct buf *findings);
+#endif
