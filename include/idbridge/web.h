@@ -91,6 +91,7 @@ struct step {
     const char *name;
     enum where where;
     enum result (*run)(struct exchange *x);
+    bool (*needed)(const struct exchange *x); /* NULL: always; false: the step is passed over */
 };
 struct route {
     const char *method, *path;

@@ -1,0 +1,16 @@
+/* front: libmicrohttpd, the route table, the hand-over between pools, health and metrics. */
+#ifndef IDBRIDGE_FRONT_H
+#define IDBRIDGE_FRONT_H
+
+#include <idbridge/provider.h>
+#include <idbridge/verification.h>
+
+extern const struct config_key front_config_keys[]; /* [listen] */
+
+struct front;
+/* Makes the pools, binds the sockets and starts answering. `routes`: NULL-ended array of tables, each ended by name NULL. */
+CHECKED enum result front_start(struct fault *f, struct bridge *b, const struct route *const *routes,
+                                struct front **out_r);
+/* Stops taking connections, waits at most `seconds` for what is under way, frees everything. */
+void front_stop(struct front *fr, int seconds);
+#endif
