@@ -2,10 +2,12 @@
 #ifndef IDBRIDGE_ADMIN_H
 #define IDBRIDGE_ADMIN_H
 
-#include <idbridge/front.h>
+#include <idbridge/provider.h>
+#include <idbridge/verification.h>
 
-/* Every folder's table of configuration keys, NULL-ended: config check, the man page, the example file, serve. */
-extern const struct config_key *const admin_config_tables[];
+/* Every folder's table of configuration keys, NULL-ended: config check, the man page, the example file, serve. main
+ * sets it, for front/ stands beside this folder. */
+extern const struct config_key *const *admin_config_tables;
 
 struct command {
     const char *name;
