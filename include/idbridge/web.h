@@ -5,7 +5,9 @@
 
 #include <idbridge/token.h>
 
-extern const struct config_key web_config_keys[]; /* [pages]: name of the ministry, contact line, languages, logo text */
+extern const struct config_key web_config_keys[]; /* [pages]: name of the ministry, contact line, languages, mark */
+/* Applies [pages] once at start, after messages_load: pages_setup, pages_mark, messages_offer. */
+CHECKED enum result web_setup(struct fault *f, const struct config *c);
 
 /* ---- request ----------------------------------------------------------------------------------------- */
 
@@ -49,7 +51,7 @@ struct reply {
     size_t header_count;
 };
 void reply_init(struct reply *r, struct arena *a);
-/* Refuses (drops and logs) names or values with CR, LF or NUL: response splitting. */
+/* Refuses (drops and logs) names or values with CR, LF or NUL: response splitting. Replaces one of the same name. */
 void reply_header(struct reply *r, const char *name, const char *value);
 void reply_json(struct reply *r, int status, const json_t *j); /* Cache-Control: no-store */
 /* 303 See Other (RFC 9700 §4.12), no body. `url` was registered or made by us. */
@@ -58,7 +60,8 @@ void reply_redirect(struct reply *r, const char *url);
 void reply_oauth_error(struct reply *r, int status, const char *error, const char *description);
 /* Adds query parameters to a URL; a query or none may be there already. */
 char *url_with(struct arena *a, const char *url, const struct param *params, size_t count);
-/* Set-Cookie: HttpOnly, SameSite=Lax, Path=/; `__Host-` prefix and Secure when the issuer is https. max_age 0: delete. */
+/* Set-Cookie: HttpOnly, SameSite=Lax, Path=/; `__Host-` prefix and Secure when the issuer is https. max_age (seconds)
+ * 0: delete; below 0: until the browser closes. A value must be cookie-octets (base64url is). */
 void reply_cookie(struct reply *r, const struct request *rq, const char *name, const char *value, int64_t max_age);
 const char *request_cookie(const struct request *rq, const char *name); /* by its bare name, prefix as above */
 
@@ -107,7 +110,11 @@ struct route {
  * missing elsewhere falls back to en. "_meta" members: name, dir (ltr|rtl), reviewed. */
 CHECKED enum result messages_load(struct fault *f); /* once in main */
 void messages_free(void);
-size_t messages_languages(const char *const **out_r);
+size_t messages_languages(const char *const **out_r); /* those offered, English first */
+/* Offers only these (NULL-ended) and English; RESULT_INVALID names one without texts. At start only. */
+CHECKED enum result messages_offer(struct fault *f, char *const *wanted);
+bool message_known(const char *language, const char *key); /* has a text of its own, no fallback */
+bool message_reviewed(const char *language);               /* _meta.reviewed: somebody who speaks it has read it */
 /* The best of ui_locales (BCP 47, blank-separated), then Accept-Language with q-values, then en. Either may be NULL. */
 const char *language_choose(const char *ui_locales, const char *accept_language);
 const char *message_text(const char *language, const char *key); /* never NULL: the key itself at worst */
@@ -150,6 +157,7 @@ struct page {
 void page_reply(struct exchange *x, const struct page *p);
 /* What every page shows: ministry's name and contact, set once from [pages]. Copies. */
 void pages_setup(const char *ministry, const char *contact);
+void pages_mark(const char *text); /* a few letters beside the name instead of the shield, or NULL */
 
 /* ---- limits ------------------------------------------------------------------------------------------------ */
 
