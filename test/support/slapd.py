@@ -9,6 +9,7 @@ Debian's slapd and ldap-utils, and no privileges. slapd.conf comes from deploy/s
 """
 
 import argparse
+import base64
 import contextlib
 import os
 import secrets
@@ -59,6 +60,25 @@ def must(*command, **options):
     if done.returncode != 0:
         raise RuntimeError(f'{command[0]} failed ({done.returncode}): {(done.stderr or done.stdout).strip()[-600:]}')
     return done.stdout
+
+
+def parse_ldif(text):
+    """Entries of `ldapsearch -LLL -o ldif-wrap=no`: a list of {attribute: [values]}, with 'dn' one of them."""
+    found = []
+    for block in filter(None, text.split('\n\n')):
+        entry = {}
+        for line in block.splitlines():
+            name, colon, value = line.partition(':')
+            if not colon or line.startswith('#'):  # '# refldap://...': referrals of Active Directory
+                continue
+            if value.startswith(':'):
+                value = base64.b64decode(value[1:])
+                with contextlib.suppress(UnicodeDecodeError):
+                    value = value.decode()
+            entry.setdefault(name, []).append(value.lstrip() if isinstance(value, str) else value)
+        if 'dn' in entry:
+            found.append(entry)
+    return found
 
 
 class Slapd:
@@ -193,6 +213,13 @@ class Slapd:
 
     def bind(self, dn, password, *arguments):
         return self.client('ldapwhoami', *arguments, dn=dn, password=password)
+
+    def search(self, filter_='(objectClass=*)', *attributes, base=SUFFIX, scope='sub', dn=READER,
+               password=READER_PASSWORD):
+        """As the account the bridge uses, unless told otherwise. Operational attributes must be named."""
+        done = self.client('ldapsearch', '-LLL', '-o', 'ldif-wrap=no', '-s', scope, '-b', base, filter_, *attributes,
+                           dn=dn, password=password)
+        return parse_ldif(done.stdout)
 
     def modify(self, ldif):
         """Change entries as administrator: a person is disabled, a group gains a member, while the bridge runs."""
