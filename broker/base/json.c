@@ -1,0 +1,103 @@
+/* Strict JSON on jansson: parsing what strangers sent, and reading single members without surprises. Called by
+ * token, upstream, dhis2 and whoever meets a JSON document. A document is an object or an array: nothing we speak
+ * sends a bare number or string, and a claim set that is one must not pass. */
+#include "internal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Our own words: jansson's text quotes the input ("near '...'"), which may be a name or a secret. */
+static const char *problem(const json_error_t *e)
+{
+    switch (json_error_code(e)) {
+    case json_error_out_of_memory:
+        return "out of memory";
+    case json_error_stack_overflow:
+        return "nested too deeply";
+    case json_error_duplicate_key:
+        return "a member appears twice";
+    case json_error_invalid_utf8:
+        return "not UTF-8";
+    case json_error_premature_end_of_input:
+        return "cut off";
+    case json_error_end_of_input_expected:
+        return "something after the value";
+    case json_error_null_character:
+    case json_error_null_byte_in_key:
+        return "holds a NUL";
+    case json_error_numeric_overflow:
+        return "a number is out of range";
+    default:
+        return "not JSON";
+    }
+}
+
+enum result json_parse(struct fault *f, struct arena *a, const char *s, size_t n, size_t max, json_t **out_r)
+{
+    *out_r = NULL;
+    if (n > max)
+        return FAULT(f, RESULT_INVALID, "JSON of %zu bytes, at most %zu are read", n, max);
+    json_error_t e = {.text = ""};
+    json_t *j = json_loadb(s == NULL ? "" : s, n, JSON_REJECT_DUPLICATES, &e);
+    if (j == NULL) {
+        enum result r = json_error_code(&e) == json_error_out_of_memory ? RESULT_INTERNAL : RESULT_INVALID;
+        return FAULT(f, r, "JSON: %s (line %d, column %d)", problem(&e), e.line, e.column);
+    }
+    *out_r = arena_json(a, j);
+    NEED(f, *out_r);
+    return RESULT_OK;
+}
+
+/* The C string of a JSON string, or NULL when there is none or when a NUL would cut it. */
+static const char *text_of(const json_t *j)
+{
+    const char *s = json_string_value(j);
+    return s != NULL && strlen(s) == json_string_length(j) ? s : NULL;
+}
+
+const char *json_text(const json_t *object, const char *key)
+{
+    return text_of(json_object_get(object, key));
+}
+
+/* RFC 7519 §2: a NumericDate may have a fraction; we take whole numbers, also written as 1.7e9, up to 2^53, beyond
+ * which a double no longer tells neighbours apart. */
+bool json_integer_at(const json_t *object, const char *key, int64_t *out_r)
+{
+    const json_t *j = json_object_get(object, key);
+    if (json_is_integer(j)) {
+        *out_r = json_integer_value(j);
+        return true;
+    }
+    double d = json_is_real(j) ? json_real_value(j) : NAN;
+    if (!(fabs(d) <= 9007199254740992.0) || trunc(d) != d)
+        return false;
+    *out_r = (int64_t)d;
+    return true;
+}
+
+bool json_holds_text(const json_t *string_or_array, const char *s)
+{
+    if (!json_is_array(string_or_array))
+        return text_equal(text_of(string_or_array), s);
+    for (size_t i = 0; i < json_array_size(string_or_array); i++)
+        if (text_equal(text_of(json_array_get(string_or_array, i)), s))
+            return true;
+    return false;
+}
+
+static int add_piece(const char *data, size_t n, void *b)
+{
+    buf_add(b, data, n);
+    return ((struct buf *)b)->failed ? -1 : 0;
+}
+
+char *json_compact(struct arena *a, const json_t *j)
+{
+    CLEANUP(buf) struct buf b;
+    buf_init(&b, SIZE_MAX);
+    if (json_dump_callback(j, add_piece, &b, JSON_COMPACT | JSON_ENCODE_ANY) != 0 || b.data == NULL)
+        return NULL;
+    return arena_strndup(a, b.data, b.len);
+}
