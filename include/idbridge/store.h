@@ -48,11 +48,16 @@ CHECKED enum result store_submit(struct store *s, struct store_write *w); /* RES
 /* The same, waiting: command line, tests, rare paths. Works with and without the writer thread. */
 CHECKED enum result store_transaction(struct fault *f, struct store *s,
                                       enum result (*run)(struct fault *f, struct store_view *v, void *arg), void *arg);
+/* Inside `run`: what the job wrote so far is committed even when the job refuses afterwards (an audit row about the
+ * refusal, a revocation). */
+CHECKED enum result store_keep(struct fault *f, struct store_view *v);
 /* This thread's read connection; stays the store's. NULL only when it cannot be opened (f is set). */
 struct store_view *store_reader(struct fault *f, struct store *s);
 
 /* Rows read into structs live in the arena that is passed. Times are seconds since 1970. "Not found" is
- * RESULT_NOT_FOUND. Lists: `each` is called per row and stops the walk by returning anything but RESULT_OK. */
+ * RESULT_NOT_FOUND. Lists: `each` is called per row and stops the walk by returning anything but RESULT_OK, which the
+ * walk then returns. Lists also take a NULL arena: each row then lives only during its call (long lists in constant
+ * memory). */
 
 /* ---- clients: the applications that trust us ------------------------------------------------------- */
 
@@ -126,22 +131,28 @@ struct grant {
     int64_t created, expires;
 };
 /* Codes and refresh tokens are stored as SHA-256 of the value; the caller passes that hash (base64url). */
+/* client_id and family are required; RESULT_DENIED when the family is revoked. */
 CHECKED enum result store_code_add(struct fault *f, struct store_view *v, const char *hash, const struct grant *g);
 /* Atomic single use. A second redeem is RESULT_CONFLICT with *family_r set so that descendants can be revoked (the
  * used code is remembered until it would have expired plus an hour); expired or unknown is RESULT_NOT_FOUND. */
 CHECKED enum result store_code_redeem(struct fault *f, struct store_view *v, struct arena *a, const char *hash,
                                       int64_t now, struct grant *out_r, const char **family_r);
 CHECKED enum result store_refresh_add(struct fault *f, struct store_view *v, const char *hash, const struct grant *g);
+/* Also a token that was used up already (a retry asks too); never one of a revoked family. */
 CHECKED enum result store_refresh_peek(struct fault *f, struct store_view *v, struct arena *a, const char *hash,
                                        int64_t now, struct grant *out_r);
 /* Rotation: `hash` is used up and `next_hash` takes its place with `next_sealed` (the new token's own text, so that a
  * retry within `grace_s` gets the same successor instead of a revoked family: answers get lost on bad networks).
  * RESULT_OK: rotated. RESULT_CONFLICT with *successor_r set: retry within the grace, give the same answer.
- * RESULT_DENIED: reuse, the whole family is revoked by this call. RESULT_NOT_FOUND: unknown or expired. */
+ * RESULT_DENIED: reuse, the whole family is revoked by this call, and stays revoked when the job refuses (store_keep).
+ * RESULT_NOT_FOUND: unknown, expired or revoked. `*out_r` is filled in the first three cases (without data when
+ * denied); its `created` stays the time of the login, its `expires` is the new token's. Which client it belongs to is
+ * the caller's question: peek first, in the same transaction. */
 CHECKED enum result store_refresh_rotate(struct fault *f, struct store_view *v, struct arena *a, const char *hash,
                                          const char *next_hash, const char *next_text, int64_t now, int64_t next_expires,
                                          int64_t grace_s, struct grant *out_r, const char **successor_r);
-/* Family, session or person: everything that descends from it. Any may be NULL. */
+/* Family, session or person: everything that descends from it, sessions included. Any may be NULL. A family is
+ * remembered for an hour after its last token expired: no access token may live longer than that. */
 CHECKED enum result store_revoke(struct fault *f, struct store_view *v, const char *family, const char *session_id,
                                  const char *person_id);
 CHECKED enum result store_family_revoked(struct fault *f, struct store_view *v, const char *family, bool *out_r);
@@ -166,7 +177,7 @@ CHECKED enum result store_once(struct fault *f, struct store_view *v, const char
 CHECKED enum result store_attempt(struct fault *f, struct store_view *v, const char *key, int64_t now, int64_t window_s,
                                   int64_t *count_r);
 CHECKED enum result store_attempt_clear(struct fault *f, struct store_view *v, const char *key);
-/* Deletes what expired; called by the daemon now and then. */
+/* Deletes what expired, at most 10,000 rows of a kind in one call; called by the daemon every minute or so. */
 CHECKED enum result store_expire(struct fault *f, struct store_view *v, int64_t now);
 
 /* ---- persons as last seen, grants as last given ---------------------------------------------------- */
@@ -176,6 +187,8 @@ CHECKED enum result store_person_put(struct fault *f, struct store_view *v, cons
                                      int64_t now);
 CHECKED enum result store_person_get(struct fault *f, struct store_view *v, struct arena *a, const char *person_key,
                                      const char **data_r, int64_t *seen_r);
+/* Forgets persons not seen since `before` (at most 10,000 in one call). */
+CHECKED enum result store_person_expire(struct fault *f, struct store_view *v, int64_t before);
 /* What a person holds in one DHIS2: JSON array text of {kind,id,rule,since}; sealed. */
 CHECKED enum result store_held_put(struct fault *f, struct store_view *v, const char *person_id, const char *dhis2,
                                    const char *data, int64_t now);
@@ -234,6 +247,15 @@ struct audit_row {
 CHECKED enum result store_audit_add(struct fault *f, struct store_view *v, const struct audit *row);
 CHECKED enum result store_audit_each(struct fault *f, struct store_view *v, struct arena *a, int64_t after_seq,
                                      enum result (*each)(void *arg, const struct audit_row *r), void *arg);
+/* The rows of one subject (person_id), or those with one reference code; exactly one of the two is given. */
+CHECKED enum result store_audit_find(struct fault *f, struct store_view *v, struct arena *a, const char *subject,
+                                     const char *ref, enum result (*each)(void *arg, const struct audit_row *r),
+                                     void *arg);
+/* Erases a subject's key: its rows stay, who it was and the details are gone. RESULT_NOT_FOUND: it has no key. */
+CHECKED enum result store_audit_erase(struct fault *f, struct store_view *v, const char *subject);
+/* Number and hash (base64url) of one row, 0: the newest. For signed checkpoints. */
+CHECKED enum result store_audit_hash(struct fault *f, struct store_view *v, struct arena *a, int64_t seq,
+                                     int64_t *seq_r, const char **hash_r);
 /* Walks the chain; RESULT_CONFLICT with *bad_seq_r at the first row that does not fit. */
 CHECKED enum result store_audit_verify(struct fault *f, struct store_view *v, int64_t *rows_r, int64_t *bad_seq_r);
 
