@@ -22,6 +22,15 @@ from ministry import SUFFIX
 DEMO_PASSWORD = 'Health-Demo-1'
 READER_PASSWORD = 'Bridge-Reader-1'
 READER = f'cn=bridge,ou=services,{SUFFIX}'
+# DHIS2 role -> authorities: what the ministry's jobs need, and what the demo's rules grant.
+DHIS2_ROLES = {
+    'Clinic worker': ['F_DATAVALUE_ADD', 'M_dhis-web-capture', 'BRIDGE_VERIFY'],
+    'Data entry': ['F_DATAVALUE_ADD', 'M_dhis-web-dataentry'],
+    'Data manager': ['F_DATAVALUE_ADD', 'F_DATAVALUE_DELETE', 'M_dhis-web-dataentry'],
+    'Laboratory': ['F_DATAVALUE_ADD'],
+    'Supervisor': ['F_APPROVE_DATA', 'M_dhis-web-dashboard'],
+    'HMIS administrator': ['F_METADATA_EXPORT', 'F_ORGANISATIONUNIT_ADD', 'M_dhis-web-dashboard'],
+}
 ENTRY_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, 'health.example')
 
 
@@ -153,17 +162,34 @@ def org_unit(place, parents):
     return unit
 
 
+def provisioner(roles):
+    """The DHIS2 account the bridge writes with. It can only grant what it holds itself, so it holds every other role's."""
+    held = sorted({a for authorities in roles.values() for a in authorities})
+    own = ['F_USER_ADD', 'F_USER_VIEW', 'F_USER_GROUPS_READ_ONLY_ADD_MEMBERS']
+    role = {'id': dhis2_uid('role', 'PROV'), 'code': 'PROV', 'name': 'Identity bridge', 'authorities': own + held,
+            'sharing': {'public': '--------'}}
+    user = {'id': dhis2_uid('user', 'prov1'), 'username': 'prov1', 'firstName': 'Identity', 'surname': 'Bridge',
+            'password': 'Provision1!', 'userRoles': [{'id': role['id']}]}
+    return role, user
+
+
 def dhis2_seed():
-    """DHIS2 metadata (the shape of POST /api/metadata): one role per job, one user group per programme and region."""
-    roles = {'Data entry': ['F_DATAVALUE_ADD'], 'Data manager': ['F_DATAVALUE_ADD', 'F_DATAVALUE_DELETE'],
-             'Tracker user': ['F_TRACKED_ENTITY_INSTANCE_SEARCH_IN_ALL_ORGUNITS'], 'Supervisor': ['F_APPROVE_DATA'],
-             'HMIS administrator': ['F_USER_VIEW', 'F_ORGANISATIONUNIT_ADD']}
-    groups = [name for name, (_, inside) in ministry.group_tree().items() if inside]
-    parents = {}
-    return {'organisationUnits': [org_unit(p, parents) for p in ministry.places()],
-            'userRoles': [{'id': dhis2_uid('role', n), 'code': n.upper().replace(' ', '_'), 'name': n, 'authorities': a}
-                          for n, a in roles.items()],
-            'userGroups': [{'id': dhis2_uid('group', n), 'code': n.upper(), 'name': n} for n in groups]}
+    """DHIS2 metadata (the shape of POST /api/metadata, users with their password): one role per kind of work, one user
+    group per programme and region, an administrator and the bridge's own account."""
+    units, parents = [], {}
+    for place in ministry.places():
+        units.append(org_unit(place, parents))
+    roles = [{'id': dhis2_uid('role', name), 'code': name.upper().replace(' ', '_'), 'name': name, 'authorities': held}
+             for name, held in DHIS2_ROLES.items()]
+    bridge_role, bridge_user = provisioner(DHIS2_ROLES)
+    everything = {'id': dhis2_uid('role', 'SUPER'), 'code': 'SUPER', 'name': 'System administrator', 'authorities': ['ALL']}
+    admin = {'id': dhis2_uid('user', 'admin'), 'username': 'admin', 'firstName': 'System', 'surname': 'Administrator',
+             'password': 'district', 'userRoles': [{'id': everything['id']}]}
+    country = [{'id': units[0]['id']}]
+    users = [{**user, 'organisationUnits': country, 'dataViewOrganisationUnits': country} for user in (admin, bridge_user)]
+    groups = [{'id': dhis2_uid('group', name), 'code': name.upper(), 'name': description, 'sharing': {'public': 'r-------'}}
+              for name, (description, inside) in ministry.group_tree().items() if inside]
+    return {'organisationUnits': units, 'userRoles': [everything, bridge_role, *roles], 'userGroups': groups, 'users': users}
 
 
 def main():

@@ -89,7 +89,7 @@ SPECIAL = (
      {'employee_type': 'contract', 'operational': {'pwdStartTime': FAR_AHEAD}}),
     ('lars.locked', 'Lars', 'Mutua', 'locked_by_admin', 'locked by an administrator',
      {'operational': {'pwdAccountLockedTime': LOCKED_BY_ADMIN}}),
-    ('paul.badpasswords', 'Paul', 'Sithole', 'locked_by_bad_passwords', 'five wrong passwords',
+    ('paul.badpasswords', 'Paul', 'Sithole', 'locked_by_passwords', 'five wrong passwords',
      {'operational': {'pwdAccountLockedTime': LONG_AGO, 'pwdPolicySubentry': f'cn=until-unlocked,ou=policies,{SUFFIX}'}}),
     ('olga.oldpassword', 'Olga', 'Bekele', 'password_expired', 'password last changed in 2020',
      {'operational': {'pwdChangedTime': LONG_AGO}}),

@@ -59,7 +59,7 @@ def test_same_arguments_give_the_same_bytes():
 # state -> (result code, what the password policy control says) for the right password, as README.md tells
 BIND = {'ok': (0, ''), 'ambiguous': (0, ''), 'disabled': (49, 'Account locked'), 'expired': (49, 'Account locked'),
         'not_yet_valid': (49, 'Account locked'), 'locked_by_admin': (49, 'Account locked'),
-        'locked_by_bad_passwords': (49, 'Account locked'), 'password_expired': (49, 'Password expired'),
+        'locked_by_passwords': (49, 'Account locked'), 'password_expired': (49, 'Password expired'),
         'must_change': (0, 'Password must be changed')}
 
 
@@ -272,7 +272,36 @@ def test_dhis2_seed_has_a_place_for_everybody():
     by_id = {u['id']: u for u in units.values()}
     leaf = units['EX-R2-D3-F4']
     assert leaf['level'] == 4 and by_id[leaf['parent']['id']]['code'] == 'EX-R2-D3'
-    assert all(len(u['id']) == 11 and u['id'].isalnum() and u['id'][0].isalpha() for u in units.values())
+    ids = [o['id'] for kind in seed.values() for o in kind if 'id' in o]
+    assert len(ids) == len(set(ids)) and all(len(i) == 11 and i.isalnum() and i[0].isalpha() for i in ids)
+
+
+def test_dhis2_standin_starts_from_the_seed(tmp_path):
+    seed, conf, ready = tmp_path / 'seed.json', tmp_path / 'dhis.conf', tmp_path / 'ready'
+    seed.write_text(must(*GENERATE, '--dhis2-seed'))
+    conf.touch()
+    program = subprocess.Popen(['/usr/bin/python3', SUPPORT / 'dhis2' / 'standin.py', '--port', '0', '--dhis-conf', conf,
+                                '--seed', seed, '--ready-file', ready])
+    try:
+        wait_for(lambda: ready.exists() and ready.read_text().strip())
+        query = '/api/organisationUnits.json?filter=code:eq:EX-R4-D3-F4&fields=id,code,level&paging=false'
+        answer = json.loads(must('curl', '-sS', '-m', '10', '-u', 'prov1:Provision1!',
+                                 f'http://127.0.0.1:{ready.read_text().strip()}{query}'))
+        assert answer['organisationUnits'] == [{'id': generate.dhis2_uid('ou', 'EX-R4-D3-F4'), 'code': 'EX-R4-D3-F4',
+                                                'level': 4}]
+    finally:
+        program.terminate()
+        program.wait(10)
+
+
+def test_id_provider_standin_knows_the_same_people():
+    """A claim search or a birth date check at linking compares what the two sides hold about one person."""
+    known = {p['email']: p for p in PEOPLE.values()}
+    theirs = json.loads((SUPPORT / 'esignet' / 'seed.json').read_text())['persons']
+    shared = [(known[p['email']], p) for p in theirs if p.get('email') in known]
+    assert len(shared) >= 10
+    for ours, person_ in shared:
+        assert person_['birthdate'].replace('/', '-') == ours['birthdate'] and person_['phone'] == ours['phone_number']
 
 
 # --- Active Directory -----------------------------------------------------------------------------------------------
