@@ -34,6 +34,13 @@ def from_parameters(parameters):
     return wanted
 
 
+# eSignet keeps the claims in a Java HashMap: this is its order, and the order the page shows.
+HASH_ORDER = [
+    "birthdate", "address", "gender", "updated_at", "name", "phone_number_verified", "phone_number",
+    "email", "picture", "registration_type", "individual_id",
+]
+
+
 def _words(text):
     return (text or "").split()
 
@@ -163,7 +170,7 @@ def resolve_claims(client, wanted):
         raise EsignetError("invalid_scope")
     by_scope = {claim for scope in scopes for claim in SCOPE_CLAIMS.get(scope, [])}
     resolved = {}
-    for claim in client["userClaims"]:
+    for claim in (c for c in HASH_ORDER if c in client["userClaims"]):
         if claim in asked:
             resolved[claim] = [asked[claim]] if asked[claim] is not None else []
         elif claim in by_scope:

@@ -124,7 +124,8 @@ class Control:
         return answer({"kid": key.kid})
 
     async def clock(self, request):
-        self.standin.clock.offset_s = float((await request.json())["offset_s"])
+        if request.method == "POST":
+            self.standin.clock.offset_s = float((await request.json())["offset_s"])
         return answer({"now": self.standin.clock.now()})
 
     async def config(self, request):
@@ -159,7 +160,7 @@ def routes(app, standin):
         ("GET", "requests", control.requests), ("DELETE", "requests", control.forget_requests),
         ("POST", "fault", control.fault), ("DELETE", "fault", control.forget_faults),
         ("POST", "tamper", control.tamper), ("DELETE", "tamper", control.forget_tampering),
-        ("POST", "rotate", control.rotate), ("POST", "clock", control.clock),
+        ("POST", "rotate", control.rotate), ("POST", "clock", control.clock), ("GET", "clock", control.clock),
         ("POST", "config", control.config), ("GET", "persons", control.persons),
         ("POST", "persons", control.persons), ("POST", "reset", control.reset),
     ]

@@ -23,9 +23,17 @@ LENGTHS = {"PIN": (6, 6), "OTP": (6, 6), "PWD": (8, 30)}
 
 
 def iso3(locale):
-    """claims_locales en, en-US and eng all mean eng."""
-    language = locale.replace("_", "-").split("-")[0].lower()
-    return ISO3.get(language, language)
+    """Java's new Locale(text).getISO3Language(): en and eng mean eng; en-US is not understood."""
+    if len(locale) == 3:
+        return locale.lower()
+    return ISO3.get(locale.lower(), "und") if len(locale) == 2 else None
+
+
+def languages_of(locales, verified):
+    """The plugin forgets the conversion when verified claims are asked for: en then matches nothing.
+    Nothing understood means the default, eng."""
+    known = locales if verified else [iso3(locale) for locale in locales]
+    return [language for language in known if language] or ["eng"]
 
 
 def mask(text, keep):
@@ -87,32 +95,28 @@ class IdentitySystem:
     def claims(self, individual_id, accepted, locales, verified_requests):
         """Claims of userinfo without sub, iss and aud, in the mock's order."""
         person = self.person(individual_id)
-        broken = bool(verified_requests) and any(len(l.split("-")[0]) == 2 for l in locales)
-        languages = [iso3(l) for l in locales] or ["eng"]
-        in_request = {c for row in verified_requests for c in row["claims"]}
+        languages = languages_of(locales, bool(verified_requests))
+        in_request = {claim for row in verified_requests for claim in row["claims"]}
         result = {}
         for claim in ORDER:
             if claim in accepted and claim not in in_request:
-                result.update(_claim(person, claim, [] if broken else languages, broken))
-        found = []
-        for row in verified_requests:
-            inner = self._verified(individual_id, row, accepted, languages, broken)
-            if inner:
-                found.append(inner)
-        if found:
-            result["verified_claims"] = found
+                result.update(_claim(person, claim, languages))
+        found = [self._verified(person, row, accepted, languages) for row in verified_requests]
+        if any(found):
+            result["verified_claims"] = [row for row in found if row]
         return result
 
-    def _verified(self, individual_id, row, accepted, languages, broken):
+    def _verified(self, person, wanted, accepted, languages):
         """One requested verified_claims element, or None when nothing stored matches it."""
-        person, metadata = self.person(individual_id), self.claim_metadata(individual_id)
-        wanted, claims, shown = row["verification"], {}, None
-        for claim in row["claims"]:
-            match = next((m for m in metadata.get(claim, []) if verification_matches(wanted, m)), None)
-            if match and claim in accepted:
-                shown = {name: match[name] for name in ("trust_framework", "time") if name in wanted and name in match}
-                claims.update(_claim(person, claim, [] if broken else languages, broken))
-        return {"verification": shown, "claims": claims} if claims else None
+        stored = [row for row in person.get("verified", []) if verification_matches(wanted["verification"], row)]
+        claims = {}
+        for row in stored:
+            for claim in row["claims"]:
+                if claim in wanted["claims"] and claim in accepted:
+                    claims.update(_claim(person, claim, languages))
+        if not claims:
+            return None
+        return {"verification": {name: stored[0][name] for name in ("trust_framework", "time")}, "claims": claims}
 
 
 def verification_matches(wanted, stored):
@@ -121,9 +125,9 @@ def verification_matches(wanted, stored):
     return allowed is None or stored.get("trust_framework") in allowed
 
 
-def _claim(person, claim, languages, broken):
+def _claim(person, claim, languages):
     if claim in TAGGED:
-        return _tagged(claim, person.get(claim, {}), languages)
+        return _tagged(claim, person[claim], languages) if claim in person else {}
     if claim == "address":
         return _address(person, languages)
     value = person.get(STORED.get(claim, claim))
