@@ -22,12 +22,14 @@ static enum result keep(struct fault *f, struct arena *a, const json_t *j, struc
     return RESULT_OK;
 }
 
-static bool shares_kid(const struct token_keys *ks, size_t i)
+/* Is this kid on several keys of the set, usable ones or not? */
+static bool kid_is_shared(const json_t *list, const char *kid)
 {
-    for (size_t other = 0; other < ks->count; other++)
-        if (other != i && text_equal(ks->key[other].kid, ks->key[i].kid))
-            return true;
-    return false;
+    size_t bearers = 0;
+
+    for (size_t i = 0; kid != NULL && i < json_array_size(list); i++)
+        bearers += text_equal(json_text(json_array_get(list, i), "kid"), kid);
+    return bearers > 1;
 }
 
 static bool holds_public(const struct token_keys *ks)
@@ -40,16 +42,13 @@ static bool holds_public(const struct token_keys *ks)
 
 /* A secret beside public keys was published with them, and a secret whose kid is not its own is ambiguous: neither is a
  * secret to rely on. Public keys may share a kid; each is tried. */
-static void drop_doubtful_secrets(struct token_keys *ks)
+static void drop_doubtful_secrets(struct token_keys *ks, const json_t *list)
 {
     bool mixed = holds_public(ks);
-    bool drop[JWKS_MAX_KEYS] = {false};
     size_t kept = 0;
 
     for (size_t i = 0; i < ks->count; i++)
-        drop[i] = ks->key[i].kty == KTY_OCT && (mixed || shares_kid(ks, i));
-    for (size_t i = 0; i < ks->count; i++)
-        if (!drop[i])
+        if (ks->key[i].kty != KTY_OCT || (!mixed && !kid_is_shared(list, ks->key[i].kid)))
             ks->key[kept++] = ks->key[i];
     ks->count = kept;
 }
@@ -78,7 +77,7 @@ static enum result fill(struct fault *f, const json_t *list, struct token_keys *
         else if (r != RESULT_INVALID)
             return r;
     }
-    drop_doubtful_secrets(ks);
+    drop_doubtful_secrets(ks, list);
     return RESULT_OK;
 }
 
