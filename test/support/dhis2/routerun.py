@@ -130,7 +130,8 @@ class RouteRunner:
             if name.lower() in TO_TARGET:
                 headers.add(name.lower() if self.world.old else name, value)
         for name, value in (route.get("headers") or {}).items():
-            headers.add(name, value)
+            same = next((n for n in headers if n.lower() == name.lower()), name)
+            headers.add(same, value)
         headers.add("X-Forwarded-User", call.principal.username)
         return headers
 

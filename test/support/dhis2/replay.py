@@ -1,0 +1,121 @@
+#!/usr/bin/python3
+"""Does the stand-in answer as the real DHIS2 was recorded to?
+
+Starts stand-ins and a misbehaving OpenID provider on loopback, replays every recorded case that
+concerns something the bridge depends on, prints each difference, what is deliberately not replayed,
+and `N passed, N failed`. Recordings are read in place (IDBRIDGE_RECORDINGS). Ends with 1 on any
+difference. Without recordings it says so and ends with 0: test_facts.py covers the facts alone.
+"""
+import asyncio
+import os
+import sys
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from replaying import bearer_cases, login_cases, route_cases, web_api_cases, world  # noqa: E402
+from replaying.mini_op import MiniOp                    # noqa: E402
+from replaying.script import Script                     # noqa: E402
+
+NEW, OLD = "dhis2-2.43.1/", "dhis2-2.41/"
+
+
+async def suite_login(bench, tally):
+    bench.op.reset()
+    origin = await bench.start("login", prefix="bt")
+    logins = login_cases.Logins(bench, origin)
+    await login_cases.replay_file(tally, logins, NEW + "login.txt")
+    bench.op.reset()
+    await login_cases.replay_requests(tally, logins, NEW + "login.txt")
+
+
+async def suite_login_old(bench, tally):
+    bench.op.reset()
+    origin = await bench.start("login-old", "2.41")
+    logins = login_cases.Logins(bench, origin)
+    await login_cases.replay_file(tally, logins, OLD + "login.txt")
+    bench.op.reset()
+    await login_cases.replay_requests(tally, logins, OLD + "login.txt")
+
+
+async def suite_bearer(bench, tally):
+    bench.op.reset()
+    origin = await bench.start("bearer", prefix="bt")
+    bearers = bearer_cases.Bearers(bench, origin)
+    await web_api_cases.replay(tally, bench, origin, NEW + "web-api.txt", only="/api/routes")
+    await bearer_cases.replay_file(tally, bearers, NEW + "bearer.txt")
+    await bearer_cases.replay_algorithms(tally, bearers, NEW + "id-token-algorithms.txt")
+
+
+async def suite_bearer_old(bench, tally):
+    bench.op.reset()
+    origin = await bench.start("bearer-old", "2.41")
+    bearers = bearer_cases.Bearers(bench, origin)
+    await web_api_cases.replay(tally, bench, origin, OLD + "web-api.txt", only="/api/routes")
+    await bearer_cases.replay_file(tally, bearers, OLD + "bearer.txt")
+    await bearer_cases.replay_algorithms(tally, bearers, OLD + "bearer-algorithms.txt")
+
+
+async def suite_web_api(bench, tally):
+    """Builds the recorded world from nothing but admin."""
+    for name, version, where in (("api", "2.43", NEW), ("api-old", "2.41", OLD)):
+        bench.op.reset()
+        seed = world.replay_seed()
+        seed.update(organisationUnits=[], userGroups=[], users=[dict(seed["users"][0], organisationUnits=[])],
+                    userRoles=seed["userRoles"][:1])
+        origin = await bench.start(name, version, seed)
+        await web_api_cases.replay(tally, bench, origin, where + "web-api.txt")
+
+
+async def suite_routes(bench, tally):
+    for name, version, file in (("routes", "2.43", "on-2.43.1-"), ("routes-old", "2.41", "")):
+        bench.op.reset()
+        origin = await bench.start(name, version)
+        await route_cases.replay(Script(tally, OLD + file + "routes.txt"), bench, origin, version == "2.41")
+        await route_cases.replay_sharing_after_put(
+            Script(tally, OLD + file + "route-sharing-after-put.txt"), bench, origin)
+
+
+async def suite_kid_reuse(bench, tally):
+    bench.op.reset()
+    origin = await bench.start("kid")
+    await login_cases.replay_kid_reuse(tally, login_cases.Logins(bench, origin),
+                                       bearer_cases.Bearers(bench, origin), bearer_cases.LINE)
+
+
+SUITES = [suite_login, suite_login_old, suite_bearer, suite_bearer_old, suite_web_api, suite_routes, suite_kid_reuse]
+
+
+async def run(names):
+    tally, op = world.Tally(), MiniOp()
+    await op.open()
+    async with world.Bench(op) as bench:
+        for suite in SUITES:
+            if names and suite.__name__ not in names:
+                continue
+            started = time.time()
+            before = tally.passed, len(tally.failed)
+            await suite(bench, tally)
+            print("%-28s %4d passed %4d failed %6.1f s" % (
+                suite.__name__[6:], tally.passed - before[0], len(tally.failed) - before[1],
+                time.time() - started), flush=True)
+    await op.close()
+    return tally
+
+
+def main():
+    if not world.recordings():
+        print("recordings are missing (IDBRIDGE_RECORDINGS): nothing replayed, see test_facts.py")
+        return 0
+    tally = asyncio.run(run(sys.argv[1:]))
+    for text in tally.failed:
+        print("DIFFERENT " + text)
+    print("not replayed, with the reason:")
+    for (reason, source), count in sorted(tally.skipped.items()):
+        print("  %-60s %s (%d lines)" % (reason, source, count))
+    print("%d passed, %d failed" % (tally.passed, len(tally.failed)))
+    return 1 if tally.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
