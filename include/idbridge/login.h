@@ -22,7 +22,7 @@ struct bridge {
     struct snapshot_slot *rules;   /* struct mapping */
     struct snapshot_slot *discovery; /* prebuilt bytes, provider/ */
     struct limits *address_limits;
-    bool stopping;                 /* SIGTERM: draining */
+    _Atomic bool stopping;         /* SIGTERM: draining */
 };
 
 /* ---- how a login can end ------------------------------------------------------------------------------ */
@@ -65,6 +65,8 @@ struct login {
     struct grants grants;
     struct account account;
     bool want_trace;
+    const char *session_id;          /* hash of the browser session that answers instead of the ID provider, or NULL */
+    void *beside;                    /* what the caller's own steps keep (provider/ at a refresh) */
     /* how long each station took, microseconds, for the printed demo and explain */
     int64_t us_identity, us_person, us_grants, us_account;
 };
@@ -111,7 +113,21 @@ CHECKED enum result login_session(struct fault *f, struct exchange *x, struct br
 /* In a transaction: a new session for this login; sets the cookie. */
 CHECKED enum result login_session_start(struct exchange *x, struct login *l, const char **id_hash_r);
 CHECKED enum result login_session_end(struct exchange *x, const char *id_hash);
-/* For sso=ask|silent and refresh: the stations person, grants, account again for a known (iss, sub); fills l->link. */
+
+/* ---- for a login that a session or a refresh token answers --------------------------------------------------- */
+
+/* Makes x->work; the login in it is the caller's to fill. */
+struct login *login_work(struct exchange *x);
+/* Loads the link of (iss, sub) into l. */
 CHECKED enum result login_load_link(struct fault *f, struct exchange *x, struct login *l, const char *iss,
                                     const char *sub, const char **reason_r);
+/* The steps a callback ends with, for provider/'s own tables: link (RUN_CPU, refuses an unknown one), person
+ * (RUN_DIRECTORY), grants (RUN_CPU), account (RUN_DHIS2, only when login_account_needed), complete (RUN_STORE). */
+CHECKED enum result login_step_link(struct exchange *x);
+CHECKED enum result login_step_person(struct exchange *x);
+CHECKED enum result login_step_grants(struct exchange *x);
+CHECKED enum result login_step_account(struct exchange *x);
+bool login_account_needed(const struct exchange *x);
+CHECKED enum result login_step_complete(struct exchange *x);
+void login_failed(struct exchange *x); /* route.failed of every page */
 #endif

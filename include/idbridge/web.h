@@ -87,6 +87,7 @@ struct exchange {
     const char *reason;      /* for the log line: reason code, or NULL */
     const char *subject;     /* for the log line: keyed hash, or NULL */
     const char *language;
+    const char *application, *provider; /* what people call them, for pages; NULL: not known yet */
 };
 /* A step returns RESULT_OK and the next one follows (unless x->done), or fails: then the route's `failed` makes the reply.
  * A RUN_STORE step that fails is rolled back; one that returns OK is committed before the next step starts. */

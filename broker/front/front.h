@@ -1,0 +1,67 @@
+/* Private to front/: the daemon's HTTP side. socket.c opens sockets, http.c talks to libmicrohttpd, run.c moves an
+ * exchange through its steps, health.c answers for the operator. */
+#ifndef FRONT_PRIVATE_H
+#define FRONT_PRIVATE_H
+
+#include <idbridge/front.h>
+#include <microhttpd.h>
+#include <stdatomic.h>
+
+#define FRONT_DEPENDENCIES 64
+
+struct front {
+    struct bridge *bridge;
+    const struct route *const *tables;
+    struct MHD_Daemon *daemon, *metrics;
+    struct pool *cpu, *directory;
+    struct {
+        enum where where;
+        const char *name;
+        struct pool *pool;
+    } dependencies[FRONT_DEPENDENCIES];
+    size_t dependency_count;
+    char *const *trusted_proxies;
+    atomic_int open; /* exchanges under way */
+};
+
+/* One request from its first byte to its last; made by http.c, freed when libmicrohttpd says it is complete. */
+enum phase { PHASE_HEADERS, PHASE_BODY, PHASE_RUNNING, PHASE_READY, PHASE_PREBUILT };
+struct call {
+    struct job job;
+    struct store_write write;
+    struct front *front;
+    struct MHD_Connection *connection;
+    _Atomic enum phase phase;
+    char *uri; /* raw path and query, as sent */
+    char *query; /* points into uri, or NULL */
+    struct buf body;
+    bool too_large;
+    struct arena *arena;
+    struct request request;
+    struct reply reply;
+    struct exchange x;
+    const struct step *step;
+    int64_t started_us;
+    bool counted;
+    /* PHASE_PREBUILT */
+    const char *bytes;
+    size_t bytes_len;
+    const char *bytes_type;
+    struct snapshot *bytes_owner;
+};
+
+/* Matches the route byte for byte; *known_path_r when only the method is wrong. NULL: none. */
+const struct route *front_route(const struct front *fr, const char *method, const char *path, const char **allow_r);
+/* Starts the steps: the connection is suspended already. */
+void front_run(struct call *c);
+/* The reply is complete: wakes the connection. Any thread. */
+void front_wake(struct call *c);
+/* A bare reply without steps: unknown path, too large, overloaded before the start. */
+void front_plain(struct call *c, int status, const char *reason);
+
+int front_listen(struct fault *f, const char *address, bool *unix_r); /* a listening socket, or -1 */
+/* Health for the operator; true when `path` was one of them and c holds the bytes. */
+bool front_health(struct call *c, const char *path);
+CHECKED enum result front_metrics_start(struct fault *f, struct front *fr, const char *address);
+
+#endif

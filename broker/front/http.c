@@ -1,0 +1,396 @@
+/* libmicrohttpd's side: one epoll thread that reads requests, answers prebuilt bytes itself and hands everything else
+ * to the pools, the connection suspended meanwhile (suspend BEFORE queueing: a worker may be done at once). A reply is
+ * queued on this thread only, and never on the first call of the handler (that would close the connection). */
+#include "front.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ARENA_MAX (4u << 20)
+#define HEADER_MEMORY (32u << 10)
+#define IDLE_SECONDS 20u
+
+static char *same_text(void *cls, struct MHD_Connection *c, char *s)
+{
+    (void)cls, (void)c;
+    return s;
+}
+static size_t keep_escapes(void *cls, struct MHD_Connection *c, char *s)
+{
+    return strlen(same_text(cls, c, s)); /* paths and queries reach us as they were sent */
+}
+
+/* First sight of a request: keeps the raw target, which libmicrohttpd takes apart afterwards. */
+static void *uri_seen(void *cls, const char *uri, struct MHD_Connection *connection)
+{
+    struct call *c = calloc(1, sizeof(*c));
+    if (c == NULL)
+        return NULL;
+    c->front = cls;
+    c->connection = connection;
+    c->started_us = clock_monotonic_us();
+    c->uri = strdup(uri);
+    if (c->uri == NULL) {
+        free(c);
+        return NULL;
+    }
+    c->query = strchr(c->uri, '?');
+    if (c->query != NULL)
+        *c->query++ = '\0';
+    return c;
+}
+
+static void call_free(struct call *c)
+{
+    if (c->counted)
+        atomic_fetch_sub(&c->front->open, 1);
+    buf_free(&c->body);
+    if (c->bytes_owner != NULL)
+        snapshot_release(c->bytes_owner);
+    if (c->arena != NULL)
+        arena_free(c->arena);
+    free(c->uri);
+    free(c);
+}
+
+static void completed(void *cls, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode why)
+{
+    (void)cls, (void)connection, (void)why;
+    if (*state != NULL)
+        call_free(*state);
+    *state = NULL;
+}
+
+const struct route *front_route(const struct front *fr, const char *method, const char *path, const char **allow_r)
+{
+    *allow_r = NULL;
+    for (const struct route *const *t = fr->tables; *t != NULL; t++)
+        for (const struct route *r = *t; r->name != NULL; r++) {
+            if (strcmp(r->path, path) != 0)
+                continue;
+            if (strcmp(r->method, method) == 0)
+                return r;
+            *allow_r = r->method;
+        }
+    return NULL;
+}
+
+/* ---- from libmicrohttpd's request to ours ------------------------------------------------------------------ */
+
+struct collect {
+    struct arena *arena;
+    struct param *list;
+    size_t count, max;
+};
+
+static enum MHD_Result collect_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)kind;
+    struct collect *k = cls;
+    if (k->count == k->max)
+        return MHD_NO;
+    char *low = arena_strdup(k->arena, name);
+    if (low == NULL)
+        return MHD_NO;
+    for (char *p = low; *p != '\0'; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            *p = (char)(*p + 32);
+    k->list[k->count++] = (struct param){low, value == NULL ? "" : value};
+    return MHD_YES;
+}
+
+static enum result read_headers(struct call *c)
+{
+    struct collect k = {.arena = c->arena, .max = 100};
+    k.list = arena_alloc(c->arena, k.max * sizeof(*k.list));
+    NEED(&c->x.fault, k.list);
+    (void)MHD_get_connection_values(c->connection, MHD_HEADER_KIND, collect_header, &k);
+    c->request.headers = (struct params){k.list, k.count};
+    return RESULT_OK;
+}
+
+/* The address limits key on. X-Forwarded-For counts only from a listed proxy, and only its last entry. */
+static const char *client_address(struct call *c)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    char text[INET6_ADDRSTRLEN] = "unix";
+    if (info != NULL && info->client_addr != NULL && info->client_addr->sa_family == AF_INET)
+        (void)inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)info->client_addr)->sin_addr, text, sizeof(text));
+    else if (info != NULL && info->client_addr != NULL && info->client_addr->sa_family == AF_INET6)
+        (void)inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)info->client_addr)->sin6_addr, text,
+                        sizeof(text));
+    const char *forwarded = request_header(&c->request, "x-forwarded-for");
+    for (char *const *p = c->front->trusted_proxies; forwarded != NULL && p != NULL && *p != NULL; p++)
+        if (strcmp(*p, text) == 0) {
+            const char *last = strrchr(forwarded, ',');
+            last = last == NULL ? forwarded : last + 1;
+            return last + strspn(last, " ");
+        }
+    return arena_strdup(c->arena, text);
+}
+
+static enum result read_request(struct call *c, const char *method)
+{
+    struct request *rq = &c->request;
+    struct fault *f = &c->x.fault;
+    rq->method = method;
+    rq->path = c->uri;
+    rq->secure = c->front->bridge->secure;
+    TRY(read_headers(c));
+    rq->address = client_address(c);
+    if (c->query != NULL)
+        TRY(params_parse(f, c->arena, c->query, strlen(c->query), &rq->query));
+    const char *cookie = request_header(rq, "cookie");
+    if (cookie != NULL)
+        cookies_parse(c->arena, cookie, &rq->cookies);
+    rq->body = (struct bytes){(const unsigned char *)c->body.data, c->body.len};
+    const char *type = request_header(rq, "content-type");
+    if (type != NULL && strncasecmp(type, "application/x-www-form-urlencoded", 33) == 0 && c->body.len > 0)
+        TRY(params_parse(f, c->arena, c->body.data, c->body.len, &rq->form));
+    return RESULT_OK;
+}
+
+static bool make_exchange(struct call *c, const struct route *route)
+{
+    c->arena = arena_new(ARENA_MAX);
+    if (c->arena == NULL)
+        return false;
+    reply_init(&c->reply, c->arena);
+    c->x = (struct exchange){.arena = c->arena, .request = &c->request, .reply = &c->reply, .bridge = c->front->bridge,
+                             .route = route, .ref = random_id(c->arena, 6)};
+    return c->x.ref != NULL;
+}
+
+/* ---- replying ------------------------------------------------------------------------------------------------ */
+
+static enum MHD_Result send_reply(struct call *c)
+{
+    bool prebuilt = c->phase == PHASE_PREBUILT;
+    const void *body = prebuilt ? c->bytes : c->reply.body;
+    size_t len = prebuilt ? c->bytes_len : c->reply.body_len;
+    struct MHD_Response *r = MHD_create_response_from_buffer(len, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
+    if (r == NULL)
+        return MHD_NO;
+    const char *type = prebuilt ? c->bytes_type : c->reply.content_type;
+    if (type != NULL)
+        (void)MHD_add_response_header(r, "Content-Type", type);
+    if (prebuilt) /* public documents: portals read them from a browser (CORS), caches may keep them a little */
+        (void)MHD_add_response_header(r, "Access-Control-Allow-Origin", "*"),
+            (void)MHD_add_response_header(r, "Cache-Control", "public, max-age=60");
+    (void)MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    for (size_t i = 0; !prebuilt && i < c->reply.header_count; i++)
+        (void)MHD_add_response_header(r, c->reply.headers[i].name, c->reply.headers[i].value);
+    enum MHD_Result ok = MHD_queue_response(c->connection, prebuilt ? 200u : (unsigned)c->reply.status, r);
+    MHD_destroy_response(r);
+    return ok;
+}
+
+void front_wake(struct call *c)
+{
+    c->phase = PHASE_READY;
+    MHD_resume_connection(c->connection);
+}
+
+void front_plain(struct call *c, int status, const char *reason)
+{
+    if (c->arena == NULL && !make_exchange(c, NULL))
+        return;
+    if (c->request.headers.list == NULL && read_headers(c) != RESULT_OK)
+        return;
+    c->x.language = language_choose(NULL, request_header(&c->request, "accept-language"));
+    login_refuse(&c->x, reason, NULL);
+    c->reply.status = status;
+    c->phase = PHASE_READY;
+}
+
+static bool prebuilt(struct call *c, const char *method)
+{
+    if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+        return false;
+    bool discovery = strcmp(c->uri, "/.well-known/openid-configuration") == 0 ||
+                     strcmp(c->uri, "/.well-known/oauth-authorization-server") == 0;
+    if (!discovery && strcmp(c->uri, "/jwks") != 0)
+        return front_health(c, c->uri);
+    c->bytes_owner = snapshot_slot_borrow(c->front->bridge->discovery);
+    if (c->bytes_owner == NULL)
+        return false;
+    const struct prebuilt *p = snapshot_value(c->bytes_owner);
+    c->bytes = discovery ? p->discovery : p->jwks;
+    c->bytes_len = discovery ? p->discovery_len : p->jwks_len;
+    c->bytes_type = "application/json";
+    c->phase = PHASE_PREBUILT;
+    return true;
+}
+
+/* ---- the handler --------------------------------------------------------------------------------------------- */
+
+static void start(struct call *c, const struct route *route, const char *method)
+{
+    if (!make_exchange(c, route))
+        return;
+    if (read_request(c, method) != RESULT_OK) {
+        c->x.fault.result = RESULT_INVALID;
+        route->failed(&c->x);
+        c->phase = PHASE_READY;
+        return;
+    }
+    c->counted = true;
+    atomic_fetch_add(&c->front->open, 1);
+    c->phase = PHASE_RUNNING;
+    MHD_suspend_connection(c->connection);
+    front_run(c);
+}
+
+static void first_call(struct call *c, const char *method)
+{
+    c->phase = PHASE_BODY;
+    const char *allow;
+    const struct route *route = front_route(c->front, strcmp(method, "HEAD") == 0 ? "GET" : method, c->uri, &allow);
+    c->x.route = route;
+    buf_init(&c->body, route == NULL ? 0 : route->max_body);
+}
+
+static void whole_request(struct call *c, const char *method)
+{
+    const struct route *route = c->x.route;
+    const char *allow = NULL;
+    if (route == NULL && prebuilt(c, method))
+        return;
+    if (route == NULL) {
+        (void)front_route(c->front, method, c->uri, &allow);
+        front_plain(c, allow == NULL ? 404 : 405, allow == NULL ? "not_found" : "bad_request");
+        if (allow != NULL && c->phase == PHASE_READY)
+            reply_header(&c->reply, "Allow", allow);
+    } else if (c->too_large) {
+        front_plain(c, 413, "bad_request");
+    } else {
+        start(c, route, method);
+    }
+}
+
+static enum MHD_Result handler(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+                               const char *version, const char *upload, size_t *upload_size, void **state)
+{
+    (void)cls, (void)connection, (void)url, (void)version;
+    struct call *c = *state;
+    if (c == NULL)
+        return MHD_NO;
+    if (c->phase == PHASE_HEADERS) {
+        first_call(c, method);
+        return MHD_YES;
+    }
+    if (*upload_size > 0) {
+        if (!c->too_large)
+            buf_add(&c->body, upload, *upload_size);
+        c->too_large = c->body.failed || c->body.max == 0;
+        *upload_size = 0;
+        return MHD_YES;
+    }
+    if (c->phase == PHASE_BODY)
+        whole_request(c, method);
+    if (c->phase == PHASE_RUNNING)
+        return MHD_YES; /* suspended: a worker wakes it */
+    return c->phase == PHASE_READY || c->phase == PHASE_PREBUILT ? send_reply(c) : MHD_NO;
+}
+
+/* ---- start and stop --------------------------------------------------------------------------------------------- */
+
+static enum result add_dependencies(struct fault *f, struct front *fr, enum where where, const char *const *names, size_t n)
+{
+    const struct config *cfg = fr->bridge->config;
+    unsigned threads = (unsigned)config_number(cfg, "listen", NULL, "dependency_workers");
+    unsigned queue = (unsigned)config_number(cfg, "listen", NULL, "dependency_queue");
+    for (size_t i = 0; i < n; i++) {
+        if (fr->dependency_count == FRONT_DEPENDENCIES)
+            return FAULT(f, RESULT_INVALID, "more than %d ID providers and DHIS2 instances", FRONT_DEPENDENCIES);
+        struct pool *p = pool_new(names[i], threads, queue);
+        NEED(f, p);
+        fr->dependencies[fr->dependency_count].where = where;
+        fr->dependencies[fr->dependency_count].name = names[i];
+        fr->dependencies[fr->dependency_count++].pool = p;
+    }
+    return RESULT_OK;
+}
+
+static enum result make_pools(struct fault *f, struct front *fr)
+{
+    const struct bridge *b = fr->bridge;
+    const struct config *cfg = b->config;
+    unsigned workers = (unsigned)config_number(cfg, "listen", NULL, "workers");
+    if (workers == 0)
+        workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
+    fr->cpu = pool_new("cpu", workers, (unsigned)config_number(cfg, "listen", NULL, "queue"));
+    NEED(f, fr->cpu);
+    fr->directory = pool_new("directory", (unsigned)config_number(cfg, "listen", NULL, "dependency_workers"),
+                             (unsigned)config_number(cfg, "listen", NULL, "dependency_queue"));
+    NEED(f, fr->directory);
+    const char *const *names;
+    size_t n = upstreams_names(b->upstreams, &names);
+    TRY(add_dependencies(f, fr, RUN_UPSTREAM, names, n));
+    n = dhis2s_names(b->dhis2s, &names);
+    return add_dependencies(f, fr, RUN_DHIS2, names, n);
+}
+
+static void mhd_log(void *cls, const char *fmt, va_list ap)
+{
+    (void)cls;
+    char text[200];
+    (void)vsnprintf(text, sizeof(text), fmt, ap);
+    log_event(LEVEL_DEBUG, "http", "text", text, NULL);
+}
+
+enum result front_start(struct fault *f, struct bridge *b, const struct route *const *routes, struct front **out_r)
+{
+    struct front *fr = calloc(1, sizeof(*fr));
+    NEED(f, fr);
+    *out_r = fr;
+    fr->bridge = b;
+    fr->tables = routes;
+    fr->trusted_proxies = config_list(b->config, "listen", NULL, "trusted_proxies");
+    TRY(make_pools(f, fr));
+    const char *address = config_text(b->config, "listen", NULL, "address");
+    bool is_unix;
+    int fd = front_listen(f, address, &is_unix);
+    if (fd < 0)
+        return f->result;
+    const char *metrics = config_text(b->config, "listen", NULL, "metrics");
+    if (metrics != NULL)
+        TRY(front_metrics_start(f, fr, metrics));
+    fr->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handler, fr,
+        MHD_OPTION_EXTERNAL_LOGGER, mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, uri_seen, fr,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, completed, fr,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)config_number(b->config, "listen", NULL, "connections"),
+        MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MEMORY,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    if (fr->daemon == NULL)
+        return FAULT(f, RESULT_INTERNAL, "libmicrohttpd did not start");
+    log_event(LEVEL_INFO, "listening", "address", address, "issuer", b->issuer, NULL);
+    return RESULT_OK;
+}
+
+/* Quiesce, let what runs run, resume all (the workers do), then stop: libmicrohttpd wants no connection suspended. */
+void front_stop(struct front *fr, int seconds)
+{
+    int listen_fd = fr->daemon == NULL ? -1 : MHD_quiesce_daemon(fr->daemon);
+    if (listen_fd >= 0)
+        close(listen_fd);
+    for (int tenths = 0; tenths < seconds * 10 && atomic_load(&fr->open) > 0; tenths++)
+        (void)nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    if (fr->cpu != NULL)
+        pool_stop(fr->cpu);
+    if (fr->directory != NULL)
+        pool_stop(fr->directory);
+    for (size_t i = 0; i < fr->dependency_count; i++)
+        pool_stop(fr->dependencies[i].pool);
+    if (fr->daemon != NULL)
+        MHD_stop_daemon(fr->daemon);
+    if (fr->metrics != NULL)
+        MHD_stop_daemon(fr->metrics);
+    free(fr);
+}

@@ -1,0 +1,72 @@
+/* Opens the listening socket that [listen] address names: ADDRESS:PORT, [IPV6]:PORT, unix:/path. Called at start by
+ * http.c and health.c. */
+#include "front.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 1024
+
+static int listen_unix(struct fault *f, const char *path)
+{
+    struct sockaddr_un sa = {.sun_family = AF_UNIX};
+    if (strlen(path) >= sizeof(sa.sun_path)) {
+        (void)FAULT(f, RESULT_INVALID, "the socket's path is longer than %zu bytes", sizeof(sa.sun_path) - 1);
+        return -1;
+    }
+    memcpy(sa.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    (void)unlink(path); /* left by a run that was killed */
+    if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0 || chmod(path, 0660) != 0 || listen(fd, BACKLOG) != 0) {
+        (void)FAULT(f, RESULT_UNAVAILABLE, "cannot listen on unix:%s: %s", path, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int listen_inet(struct fault *f, const char *host, const char *port)
+{
+    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *ai = NULL;
+    int rc = getaddrinfo(host, port, &hints, &ai);
+    if (rc != 0) {
+        (void)FAULT(f, RESULT_INVALID, "cannot listen on %s:%s: %s", host, port, gai_strerror(rc));
+        return -1;
+    }
+    int one = 1;
+    int fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, ai->ai_protocol);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
+        bind(fd, ai->ai_addr, ai->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
+        (void)FAULT(f, RESULT_UNAVAILABLE, "cannot listen on %s:%s: %s", host, port, strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        fd = -1;
+    }
+    freeaddrinfo(ai);
+    return fd;
+}
+
+int front_listen(struct fault *f, const char *address, bool *unix_r)
+{
+    *unix_r = text_has_prefix(address, "unix:");
+    if (*unix_r)
+        return listen_unix(f, address + 5);
+    const char *colon = strrchr(address, ':');
+    size_t n = colon == NULL ? 0 : (size_t)(colon - address);
+    char host[64];
+    if (n == 0 || n >= sizeof(host)) {
+        (void)FAULT(f, RESULT_INVALID, "[listen] address must be ADDRESS:PORT, [IPV6]:PORT or unix:/path");
+        return -1;
+    }
+    bool bracketed = address[0] == '[' && n > 2 && address[n - 1] == ']';
+    memcpy(host, address + (bracketed ? 1 : 0), n - (bracketed ? 2 : 0));
+    host[n - (bracketed ? 2 : 0)] = '\0';
+    return listen_inet(f, host, colon + 1);
+}

@@ -1,0 +1,31 @@
+/* [bridge], [session], [link]: who the bridge is, how long a browser stays signed in, how a person is linked. */
+#include <idbridge/login.h>
+
+#define SESSION(key, type, fallback, help) {"session", false, key, type, CONFIG_OPTIONAL, fallback, NULL, 0, 0, help}
+#define LINK(key, type, fallback, choices, help) {"link", false, key, type, CONFIG_OPTIONAL, fallback, choices, 0, 0, help}
+
+const struct config_key login_config_keys[] = {
+    {"bridge", false, "issuer", CONFIG_URL, CONFIG_REQUIRED, NULL, NULL, 0, 0,
+     "The bridge's public address, e.g. https://id.health.example: the iss of every token. http only on loopback."},
+    {"bridge", false, "state", CONFIG_PATH, CONFIG_OPTIONAL, "/var/lib/idbridge", NULL, 0, 0,
+     "Folder of the store."},
+    {"bridge", false, "master_key", CONFIG_PATH, CONFIG_OPTIONAL, "/etc/idbridge/master.key", NULL, 0, 0,
+     "File with the key that seals secrets in the store; made by `idbridge init`. Back it up apart from the store."},
+    {"bridge", false, "log_level", CONFIG_CHOICE, CONFIG_OPTIONAL, "info", "debug info warn error", 0, 0,
+     "What is written to the journal."},
+    SESSION("idle", CONFIG_DURATION, "30m", "A browser that did nothing for so long must sign in again."),
+    SESSION("life", CONFIG_DURATION, "8h", "A browser must sign in again after so long, whatever it did."),
+    LINK("method", CONFIG_LIST, "password",  NULL,
+         "How a person who is not linked yet is found: password (asks for the directory password once), search (the "
+         "directory's claim_filter), or neither: an administrator links with `idbridge link add`."),
+    LINK("match", CONFIG_LIST, NULL, NULL,
+         "What must agree between the national ID and the directory entry before a self-link counts: name birth_date."),
+    LINK("approval", CONFIG_BOOL, "off", NULL, "A self-link waits until an administrator says `idbridge link approve`."),
+    LINK("tries", CONFIG_INT, "5", NULL, "Wrong passwords for one account or one identity before the page refuses."),
+    LINK("window", CONFIG_DURATION, "15m", NULL, "How long those tries are remembered."),
+    LINK("directory", CONFIG_TEXT, NULL, NULL, "Which [directory x] people are linked to. Unset: the first one."),
+    LINK("smtp", CONFIG_TEXT, NULL, NULL,
+         "smtp://HOST:PORT that sends the note about a new link to the directory's e-mail address. Unset: no note."),
+    LINK("mail_from", CONFIG_TEXT, NULL, NULL, "Sender of that note."),
+    {NULL, false, NULL, CONFIG_TEXT, CONFIG_OPTIONAL, NULL, NULL, 0, 0, NULL},
+};

@@ -1,0 +1,254 @@
+/* First sign-in of somebody who is linked to nobody: one page asks for the directory user name and password once, binds as
+ * that person and stores the link on (iss, sub), never on an e-mail address (CVE-2026-9087, CVE-2025-7365). What the ID
+ * provider proved travels in the form, sealed and bound to this browser's transaction. Tries are counted in the store
+ * before the bind (CVE-2023-47111). */
+#include "private.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define PURPOSE_FORM "link-form"
+
+static enum result seal_form(struct exchange *x, const struct work *w, const char **out_r)
+{
+    struct fault *f = &x->fault;
+    json_t *j = state_to_json(x->arena, &w->l);
+    NEED(f, j);
+    const json_t *claims = w->l.identity.claims;
+    if (w->l.claims != NULL && json_object_set(j, "claims", w->l.claims) != 0)
+        return FAULT(f, RESULT_INTERNAL, "out of memory");
+    json_t *match = json_pack("{s:s*, s:s*}", "name", json_text(claims, "name"), "birthdate", json_text(claims, "birthdate"));
+    if (match == NULL || json_object_set_new(j, "match", match) != 0)
+        return FAULT(f, RESULT_INTERNAL, "out of memory");
+    return token_seal_state(f, x->arena, x->bridge->master, PURPOSE_FORM, j, clock_now() + LOGIN_LIFE_S, out_r);
+}
+
+static void show_form(struct exchange *x, const struct work *w, const char *sealed)
+{
+    const struct param args[] = {{"provider", x->provider == NULL ? "" : x->provider},
+                                 {"application", x->application == NULL ? "" : x->application}, {NULL, NULL}};
+    struct block blocks[10];
+    size_t n = 0;
+    if (w->wrong)
+        blocks[n++] = (struct block){.kind = BLOCK_NOTICE, .key = "link.wrong"};
+    blocks[n++] = (struct block){.kind = BLOCK_TEXT, .key = "link.intro"};
+    blocks[n++] = (struct block){.kind = BLOCK_FORM, .value = "/link"};
+    blocks[n++] = (struct block){.kind = BLOCK_HIDDEN, .name = "state", .value = sealed};
+    blocks[n++] = (struct block){.kind = BLOCK_FIELD, .key = "link.user", .name = "username", .value = w->user};
+    blocks[n++] = (struct block){.kind = BLOCK_PASSWORD, .key = "link.password", .name = "password"};
+    blocks[n++] = (struct block){.kind = BLOCK_BUTTON, .key = "link.button"};
+    blocks[n++] = (struct block){.kind = BLOCK_FORM_END};
+    blocks[n] = (struct block){.kind = BLOCK_END};
+    page_reply(x, &(struct page){.status = 200, .title = "link.title", .blocks = blocks, .args = args,
+                                 .form_action = w->l.redirect_uri});
+    x->reason = w->wrong ? "link_refused" : "link_form";
+    x->done = true;
+}
+
+enum result link_page(struct exchange *x, struct work *w)
+{
+    const char *sealed;
+    TRY(seal_form(x, w, &sealed));
+    show_form(x, w, sealed);
+    return RESULT_OK;
+}
+
+/* ---- POST /link ------------------------------------------------------------------------------------------------ */
+
+static enum result open_form(struct exchange *x, struct work *w)
+{
+    struct fault *f = &x->fault;
+    json_t *j;
+    struct login cookie;
+    TRY(token_open_state(f, x->arena, x->bridge->master, PURPOSE_FORM, w->form_state, clock_now(), &j));
+    TRY(state_from_json(f, x->arena, j, &w->l));
+    TRY(state_of_cookie(x, w->l.transaction, &cookie)); /* the same browser */
+    w->l.claims = json_object_get(j, "claims");
+    w->l.identity.claims = json_object_get(j, "match");
+    return RESULT_OK;
+}
+
+static enum result link_open(struct exchange *x)
+{
+    struct work *w = arena_alloc(x->arena, sizeof(*w));
+    NEED(&x->fault, w);
+    x->work = w;
+    const struct params *form = &x->request->form;
+    w->form_state = param_get(form, "state");
+    w->user = param_get(form, "username");
+    w->password = param_get(form, "password");
+    if (w->form_state == NULL || w->user == NULL || w->password == NULL || param_duplicate(form) != NULL)
+        return FAULT(&x->fault, RESULT_INVALID, "the form is incomplete");
+    enum result r = open_form(x, w);
+    if (r != RESULT_OK) {
+        login_refuse(x, r == RESULT_TIMEOUT ? "login_expired" : "login_other_browser", NULL);
+        return RESULT_OK;
+    }
+    struct client c;
+    struct fault ignored = {0};
+    if (store_client_get(&ignored, x->view, x->arena, w->l.client_id, &c) == RESULT_OK)
+        x->application = c.name;
+    x->provider = upstream_label(x->bridge->upstreams, w->l.upstream);
+    x->language = language_choose(w->l.ui_locales, request_header(x->request, "accept-language"));
+    x->dependency = w->l.dhis2;
+    w->self_link = true;
+    w->link_method = "password";
+    if (w->user[0] == '\0' || w->password[0] == '\0' || strlen(w->user) > 256 || strlen(w->password) > 1024) {
+        w->wrong = true; /* an empty password is an anonymous bind (RFC 4513 §5.1.2): never sent */
+        show_form(x, w, w->form_state);
+    }
+    return RESULT_OK;
+}
+
+static char *attempt_key(struct exchange *x, const char *kind, const char *value)
+{
+    char *low = arena_strdup(x->arena, value);
+    for (char *p = low; p != NULL && *p != '\0'; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            *p = (char)(*p + 32);
+    const char *hash = low == NULL ? NULL : keyed_hash(x->arena, x->bridge->master, "attempt", low);
+    return hash == NULL ? NULL : arena_printf(x->arena, "link:%s:%s", kind, hash);
+}
+
+/* RUN_STORE: counted before anything is verified, per account and per identity; addresses count for nothing. */
+static enum result link_count(struct exchange *x)
+{
+    const struct work *w = x->work;
+    struct fault *f = &x->fault;
+    const struct config *c = x->bridge->config;
+    int64_t tries = config_number(c, "link", NULL, "tries"), window = config_number(c, "link", NULL, "window");
+    const char *keys[2] = {attempt_key(x, "account", w->user), attempt_key(x, "identity", w->l.identity.sub)};
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        int64_t count;
+        NEED(f, keys[i]);
+        TRY(store_attempt(f, x->view, keys[i], clock_now(), window, &count));
+        if (count > tries) {
+            login_refuse(x, "link_limit", NULL);
+            return RESULT_OK;
+        }
+    }
+    return RESULT_OK;
+}
+
+static const char *link_directory(const struct bridge *b)
+{
+    const char *const *names;
+    const char *configured = config_text(b->config, "link", NULL, "directory");
+    if (configured != NULL)
+        return configured;
+    return directories_names(b->directories, &names) > 0 ? names[0] : "";
+}
+
+static enum result link_bind(struct exchange *x)
+{
+    struct work *w = x->work;
+    struct fault *f = &x->fault;
+    struct bridge *b = x->bridge;
+    const char *directory = link_directory(b);
+    enum account_status said = ACCOUNT_WRONG_PASSWORD;
+    int64_t start = clock_monotonic_us();
+    enum result r = directory_by_login(f, x->arena, b->directories, directory, w->user, &w->l.person);
+    bool found = r == RESULT_OK && w->l.person.dn != NULL && w->l.person.status != ACCOUNT_UNKNOWN &&
+                 w->l.person.status != ACCOUNT_AMBIGUOUS;
+    if (found)
+        r = directory_bind(f, x->arena, b->directories, directory, w->l.person.dn, w->password, &said);
+    wipe((void *)(uintptr_t)w->password, strlen(w->password));
+    w->password = NULL;
+    w->l.us_person = clock_monotonic_us() - start;
+    if (r != RESULT_OK)
+        return login_stop(x, r, "directory_down");
+    if (said == ACCOUNT_OK)
+        return RESULT_OK;
+    w->wrong = true; /* unknown name and wrong password look the same */
+    show_form(x, w, w->form_state);
+    return RESULT_OK;
+}
+
+/* Compares names as sets of words without case: order and middle names differ between registers. All words of the shorter
+ * one must be in the longer one. */
+static bool same_name(struct arena *a, const char *left, const char *right)
+{
+    size_t nl, nr;
+    char **l = left == NULL ? NULL : text_split(a, left, " ,.-'", &nl);
+    char **r = right == NULL ? NULL : text_split(a, right, " ,.-'", &nr);
+    if (l == NULL || r == NULL || nl == 0 || nr == 0)
+        return false;
+    if (nl > nr) {
+        char **t = l;
+        l = r;
+        r = t;
+    }
+    for (; *l != NULL; l++) {
+        char **m = r;
+        while (*m != NULL && strcasecmp(*m, *l) != 0)
+            m++;
+        if (*m == NULL)
+            return false;
+    }
+    return true;
+}
+
+static enum result link_match(struct exchange *x)
+{
+    const struct work *w = x->work;
+    const json_t *proved = w->l.identity.claims;
+    const char *reason = NULL;
+    enum result r = RESULT_OK;
+    for (char *const *m = config_list(x->bridge->config, "link", NULL, "match"); m != NULL && *m != NULL; m++) {
+        bool agrees = strcmp(*m, "name") == 0 ? same_name(x->arena, json_text(proved, "name"), w->l.person.display_name)
+                                              : text_equal(json_text(proved, "birthdate"), w->l.person.birth_date);
+        if (!agrees) {
+            reason = "link_mismatch";
+            r = FAULT(&x->fault, RESULT_DENIED, "%s differs", *m);
+        }
+    }
+    if (r == RESULT_OK && !account_status_allows(w->l.person.status)) /* the same policy as for the linked */
+        r = login_check_status(&x->fault, &w->l.person, &reason);
+    return login_stop(x, r, reason);
+}
+
+/* The tries of somebody who got in are forgotten; the others keep counting. */
+static enum result link_store(struct exchange *x)
+{
+    const struct work *w = x->work;
+    const char *key = attempt_key(x, "account", w->user);
+    NEED(&x->fault, key);
+    TRY(store_attempt_clear(&x->fault, x->view, key));
+    return tail_store_link(x);
+}
+
+/* The directory's address is told: a link somebody else made with a stolen password does not stay unseen. Failure to send
+ * is logged and stops nobody. */
+static enum result link_tell(struct exchange *x)
+{
+    const struct work *w = x->work;
+    const struct config *c = x->bridge->config;
+    const char *smtp = config_text(c, "link", NULL, "smtp"), *from = config_text(c, "link", NULL, "mail_from");
+    struct fault f = {0};
+    const struct param args[] = {{"application", x->application == NULL ? "" : x->application},
+                                 {"provider", x->provider == NULL ? "" : x->provider}, {NULL, NULL}};
+    const char *text = message_fill(x->arena, message_text(x->language, "link.mail"), args);
+    if (text != NULL && mail_send(&f, smtp, from, w->l.person.mail, message_text(x->language, "link.mail.subject"), text) != RESULT_OK)
+        log_fault(LEVEL_WARN, "link-mail", &f);
+    return RESULT_OK;
+}
+static bool tell_needed(const struct exchange *x)
+{
+    const struct work *w = x->work;
+    const struct config *c = x->bridge->config;
+    return w->l.person.mail != NULL && config_text(c, "link", NULL, "smtp") != NULL &&
+           config_text(c, "link", NULL, "mail_from") != NULL;
+}
+
+const struct step link_steps[] = {
+    {"open", RUN_CPU, link_open, NULL},
+    {"count", RUN_STORE, link_count, NULL},
+    {"password", RUN_DIRECTORY, link_bind, NULL},
+    {"match", RUN_CPU, link_match, NULL},
+    {"new link", RUN_STORE, link_store, NULL},
+    {"tell", RUN_DIRECTORY, link_tell, tell_needed},
+    {"grants", RUN_CPU, login_step_grants, NULL},
+    {"account", RUN_DHIS2, login_step_account, login_account_needed},
+    {"complete", RUN_STORE, login_step_complete, NULL},
+    {NULL, RUN_CPU, NULL, NULL},
+};

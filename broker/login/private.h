@@ -1,0 +1,51 @@
+/* Private to login/. state.c carries a login while the browser is away, link.c asks for the directory password,
+ * session.c remembers a browser, tail.c holds the steps that every way of signing in ends with. */
+#ifndef LOGIN_PRIVATE_H
+#define LOGIN_PRIVATE_H
+
+#include <idbridge/login.h>
+
+#define LOGIN_LIFE_S 600      /* from the click to the callback */
+#define LOGIN_COOKIES_MAX 4   /* open logins in one browser; the oldest is dropped */
+#define LOGIN_COOKIE "idb-login-"
+#define LOGIN_PARAM_MAX 2000  /* bytes of one parameter of an application: the whole must fit a cookie */
+
+/* state.c: one login in one cookie, sealed; the upstream `state` carries only its id and is sealed too. */
+CHECKED enum result state_start(struct exchange *x, struct login *l);  /* cookie set, l->rq and l->transaction filled */
+CHECKED enum result state_find(struct exchange *x, const char *state, struct login *l, const char **reason_r);
+CHECKED enum result state_of_cookie(struct exchange *x, const char *transaction, struct login *l);
+size_t state_open_logins(struct exchange *x, const char *upstream, struct login *out, size_t max);
+void state_end(struct exchange *x, const struct login *l);
+json_t *state_to_json(struct arena *a, const struct login *l);
+CHECKED enum result state_from_json(struct fault *f, struct arena *a, const json_t *j, struct login *l);
+const char *state_restart_url(struct exchange *x, const struct login *l);
+
+/* What a route's work points at: the login, and what the steps agreed on. */
+struct work {
+    struct login l; /* the first member: login_work() hands out a pointer to it */
+    bool ask_password;       /* nobody is linked: show the form */
+    bool self_link;          /* the person proved the directory password just now */
+    const char *link_method; /* password | search */
+    const char *code;        /* the ID provider's */
+    const char *user, *password;
+    const char *form_state;
+    bool wrong;              /* show the form again */
+};
+
+/* stations.c: the policy per account status; *reason_r names the refusal */
+CHECKED enum result login_check_status(struct fault *f, const struct person *p, const char **reason_r);
+
+/* link.c */
+CHECKED enum result link_page(struct exchange *x, struct work *w);
+extern const struct step link_steps[];
+
+/* tail.c: steps shared by callback and link */
+CHECKED enum result tail_load_link(struct exchange *x);
+CHECKED enum result tail_store_link(struct exchange *x);
+bool tail_link_needed(const struct exchange *x);
+bool tail_open(const struct exchange *x); /* no form is to be shown */
+bool tail_form_needed(const struct exchange *x);
+/* Ends the exchange with the page of `reason` unless r is OK; RESULT_OK either way: the step was done. */
+enum result login_stop(struct exchange *x, enum result r, const char *reason);
+
+#endif

@@ -1,0 +1,126 @@
+/* The stations between an identity and an account: person, grants, account. A login, a refresh and `idbridge explain` all
+ * run these; there is no second copy of any decision. */
+#include "private.h"
+
+#include <string.h>
+
+#define PERSON_JSON_MAX (256u << 10)
+
+/* Policy per account status (design.md): national-ID logins are refused for these; a password that expired, must be
+ * changed or was locked by strangers' bad binds refuses only logins by that password. */
+static const struct {
+    enum account_status status;
+    const char *reason;
+} REFUSED[] = {
+    {ACCOUNT_UNKNOWN, "person_unknown"},         {ACCOUNT_AMBIGUOUS, "person_ambiguous"},
+    {ACCOUNT_DISABLED, "person_disabled"},       {ACCOUNT_EXPIRED, "person_expired"},
+    {ACCOUNT_NOT_YET_VALID, "person_not_yet_valid"}, {ACCOUNT_LOCKED_BY_ADMIN, "person_locked"},
+};
+
+enum result login_check_status(struct fault *f, const struct person *p, const char **reason_r)
+{
+    for (size_t i = 0; i < COUNT_OF(REFUSED); i++)
+        if (p->status == REFUSED[i].status) {
+            *reason_r = REFUSED[i].reason;
+            return FAULT(f, RESULT_DENIED, "account status %s", account_status_name(p->status));
+        }
+    return RESULT_OK;
+}
+
+static bool names_word(char *const *list, const char *word)
+{
+    for (; list != NULL && *list != NULL; list++)
+        if (strcmp(*list, word) == 0)
+            return true;
+    return false;
+}
+
+/* Directory down: the last good answer counts for `[directory x] grace`, 0 meaning never. */
+static enum result person_from_grace(struct fault *f, struct arena *a, struct bridge *b, struct login *l)
+{
+    struct fault ignored = {0};
+    const char *colon = strchr(l->link.person_key, ':');
+    char *directory = colon == NULL ? NULL : arena_strndup(a, l->link.person_key, (size_t)(colon - l->link.person_key));
+    if (directory == NULL)
+        return RESULT_UNAVAILABLE;
+    int64_t grace = config_number(b->config, "directory", directory, "grace"), seen;
+    struct store_view *v = store_reader(&ignored, b->store);
+    const char *data;
+    if (grace == 0 || v == NULL || store_person_get(&ignored, v, a, l->link.person_key, &data, &seen) != RESULT_OK ||
+        seen + grace < clock_now())
+        return f->result;
+    TRY(person_from_json(f, a, data, &l->person));
+    l->person.from_grace = true;
+    l->person.seen = seen;
+    return RESULT_OK;
+}
+
+static enum result find_person(struct fault *f, struct arena *a, struct bridge *b, struct login *l)
+{
+    if (l->linked) {
+        enum result r = directory_by_key(f, a, b->directories, l->link.person_key, &l->person);
+        return r == RESULT_UNAVAILABLE || r == RESULT_TIMEOUT ? person_from_grace(f, a, b, l) : r;
+    }
+    const char *const *names;
+    const char *directory = config_text(b->config, "link", NULL, "directory");
+    if (directory == NULL && directories_names(b->directories, &names) > 0)
+        directory = names[0];
+    if (directory == NULL || !names_word(config_list(b->config, "link", NULL, "method"), "search"))
+        return FAULT(f, RESULT_NOT_FOUND, "not linked, and [link] method does not search");
+    return directory_by_claims(f, a, b->directories, directory, l->identity.claims, &l->person);
+}
+
+enum result login_person(struct fault *f, struct arena *a, struct bridge *b, struct login *l, const char **reason_r)
+{
+    int64_t start = clock_monotonic_us();
+    enum result r = find_person(f, a, b, l);
+    l->us_person = clock_monotonic_us() - start;
+    *reason_r = r == RESULT_NOT_FOUND ? "not_linked" : r == RESULT_UNAVAILABLE || r == RESULT_TIMEOUT ? "directory_down" : NULL;
+    return r == RESULT_OK ? login_check_status(f, &l->person, reason_r) : r;
+}
+
+enum result login_grants(struct fault *f, struct arena *a, struct bridge *b, struct login *l, const char **reason_r)
+{
+    int64_t start = clock_monotonic_us();
+    const struct mapping *rules = snapshot_slot_value(b->rules, a);
+    if (rules == NULL)
+        return FAULT(f, RESULT_INTERNAL, "no rules are loaded");
+    TRY(mapping_decide(f, a, rules, l->dhis2, &l->person, l->claims, clock_now(), l->want_trace, &l->grants));
+    l->us_grants = clock_monotonic_us() - start;
+    for (size_t i = 0; i < l->grants.count; i++)
+        if (l->grants.list[i].kind == GRANT_ROLE) /* DHIS2 wants at least one role (E4055) */
+            return RESULT_OK;
+    if (l->dhis2 == NULL)
+        return RESULT_OK; /* an application that writes no DHIS2 asks for no role */
+    *reason_r = "no_grants";
+    return FAULT(f, RESULT_DENIED, "no rule gives a role (%zu grants)", l->grants.count);
+}
+
+enum result login_account(struct fault *f, struct arena *a, struct bridge *b, struct login *l, bool write,
+                          const char **reason_r)
+{
+    int64_t start = clock_monotonic_us();
+    const struct account_wish wish = {
+        .open_id = l->link.person_id, .login = l->person.login, .given_name = l->person.given_name,
+        .surname = l->person.surname, .mail = l->person.mail, .phone = l->person.phone, .grants = &l->grants};
+    enum result r = dhis2_account_ensure(f, a, b->dhis2s, l->dhis2, &wish, write, &l->account, reason_r);
+    l->us_account = clock_monotonic_us() - start;
+    if (r != RESULT_OK && *reason_r == NULL)
+        *reason_r = "dhis2_down";
+    return r;
+}
+
+enum result login_load_link(struct fault *f, struct exchange *x, struct login *l, const char *iss, const char *sub,
+                            const char **reason_r)
+{
+    TRY(store_link_get(f, x->view, x->arena, iss, sub, &l->link));
+    l->linked = true;
+    if (text_equal(l->link.state, "pending")) {
+        *reason_r = "link_pending";
+        return FAULT(f, RESULT_DENIED, "the link waits for approval");
+    }
+    x->subject = keyed_hash(x->arena, x->bridge->master, "log-subject", l->link.person_id);
+    if (l->claims == NULL && l->link.claims != NULL)
+        TRY(json_parse(f, x->arena, l->link.claims, strlen(l->link.claims), PERSON_JSON_MAX, &l->claims));
+    return RESULT_OK;
+}

@@ -1,0 +1,270 @@
+/* /authorize: an application asks who this is (OpenID Connect Core §3.1.2, RFC 6749 §4.1, RFC 7636, RFC 9207). Until
+ * client and redirect_uri are known to be right, every refusal is a page; afterwards it goes to the application. */
+#include "private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PARAM_MAX 2000 /* bytes of one parameter: the request must fit a cookie while the browser is away */
+
+struct asked {
+    const struct params *p;
+    struct client client;
+};
+
+void authorize_error(struct exchange *x, const struct login *l, const char *error, const char *description)
+{
+    const struct param answer[] = {{"error", error}, {"error_description", description}, {"state", l->state},
+                                   {"iss", x->bridge->issuer}};
+    const char *url = url_with(x->arena, l->redirect_uri, answer, COUNT_OF(answer));
+    x->reason = error;
+    x->done = true;
+    if (url == NULL)
+        login_refuse(x, "internal", NULL);
+    else
+        reply_redirect(x->reply, url);
+}
+
+bool client_allows_uri(struct arena *a, const char *json_array, const char *uri)
+{
+    struct fault ignored = {0};
+    json_t *list;
+    if (json_array == NULL || uri == NULL ||
+        json_parse(&ignored, a, json_array, strlen(json_array), 64u << 10, &list) != RESULT_OK)
+        return false;
+    return json_is_array(list) && json_holds_text(list, uri); /* RFC 9700 §2.1: exact string matching */
+}
+
+/* ---- one validator per rule; each returns NULL or the sentence for the developer ---------------------------------- */
+
+static const char *rule_response_type(const struct asked *q, const char **error_r)
+{
+    const char *type = param_get(q->p, "response_type");
+    if (type == NULL)
+        return "response_type is missing";
+    *error_r = "unsupported_response_type";
+    return text_equal(type, "code") ? NULL : "only response_type=code is offered";
+}
+static const char *rule_response_mode(const struct asked *q, const char **error_r)
+{
+    (void)error_r;
+    const char *mode = param_get(q->p, "response_mode");
+    return mode == NULL || text_equal(mode, "query") ? NULL : "only response_mode=query is offered";
+}
+/* OpenID Connect Core §6: a request object must never be ignored. */
+static const char *rule_request(const struct asked *q, const char **error_r)
+{
+    *error_r = "request_not_supported";
+    return param_get(q->p, "request") == NULL ? NULL : "request objects are not offered";
+}
+static const char *rule_request_uri(const struct asked *q, const char **error_r)
+{
+    *error_r = "request_uri_not_supported";
+    return param_get(q->p, "request_uri") == NULL ? NULL : "request_uri is not offered";
+}
+static const char *rule_scope(const struct asked *q, const char **error_r)
+{
+    const char *scope = param_get(q->p, "scope");
+    *error_r = "invalid_scope";
+    if (scope == NULL || !text_has_word(scope, "openid"))
+        return scope != NULL && strchr(scope, ',') != NULL ? "scope is a list separated by blanks, not commas"
+                                                           : "scope must contain openid";
+    return NULL;
+}
+/* RFC 7636 §4.3; RFC 9700 §2.1.1: S256 only. A challenge that vanished would be a downgrade (CVE-2024-23647). */
+static const char *rule_pkce(const struct asked *q, const char **error_r)
+{
+    (void)error_r;
+    const char *challenge = param_get(q->p, "code_challenge"), *method = param_get(q->p, "code_challenge_method");
+    if (challenge == NULL)
+        return q->client.require_pkce || method != NULL ? "code_challenge is required" : NULL;
+    if (!text_equal(method, "S256"))
+        return "code_challenge_method must be S256";
+    return strlen(challenge) == 43 ? NULL : "code_challenge must be a base64url SHA-256";
+}
+static const char *rule_prompt(const struct asked *q, const char **error_r)
+{
+    (void)error_r;
+    const char *prompt = param_get(q->p, "prompt");
+    return prompt != NULL && text_has_word(prompt, "none") && !text_equal(prompt, "none") ? "prompt=none stands alone" : NULL;
+}
+static const char *rule_max_age(const struct asked *q, const char **error_r)
+{
+    (void)error_r;
+    const char *s = param_get(q->p, "max_age");
+    return s == NULL || (strlen(s) <= 9 && s[0] != '\0' && strspn(s, "0123456789") == strlen(s)) ? NULL
+                                                                                                : "max_age must be seconds";
+}
+
+static const char *(*const RULES[])(const struct asked *, const char **) = {
+    rule_response_type, rule_response_mode, rule_request, rule_request_uri, rule_scope, rule_pkce, rule_prompt, rule_max_age,
+};
+
+/* ---- steps -------------------------------------------------------------------------------------------------------- */
+
+static enum result find_client(struct exchange *x, struct asked *q, struct login *l)
+{
+    const char *client_id = param_get(q->p, "client_id");
+    struct fault *f = &x->fault;
+    enum result r = client_id == NULL ? RESULT_NOT_FOUND : store_client_get(f, x->view, x->arena, client_id, &q->client);
+    if (r == RESULT_NOT_FOUND || (r == RESULT_OK && q->client.disabled)) {
+        login_refuse(x, "unknown_client", NULL);
+        return RESULT_OK;
+    }
+    TRY(r);
+    x->application = q->client.name;
+    l->client_id = q->client.client_id;
+    l->dhis2 = q->client.dhis2;
+    l->redirect_uri = param_get(q->p, "redirect_uri");
+    if (!client_allows_uri(x->arena, q->client.redirect_uris, l->redirect_uri) ||
+        !text_has_word(q->client.grant_types, "authorization_code"))
+        login_refuse(x, "bad_redirect_uri", NULL);
+    return RESULT_OK;
+}
+
+static void take_parameters(struct asked *q, struct login *l)
+{
+    l->scope = param_get(q->p, "scope");
+    l->state = param_get(q->p, "state");
+    l->nonce = param_get(q->p, "nonce");
+    l->code_challenge = param_get(q->p, "code_challenge");
+    l->ui_locales = param_get(q->p, "ui_locales");
+    l->prompt = param_get(q->p, "prompt");
+    l->acr_values = q->client.acr_values != NULL ? q->client.acr_values : param_get(q->p, "acr_values");
+    l->rq.acr_values = l->acr_values;
+    const char *max_age = param_get(q->p, "max_age");
+    l->max_age = max_age == NULL ? -1 : strtoll(max_age, NULL, 10);
+    if (l->max_age == 0 || (l->prompt != NULL && text_has_word(l->prompt, "login")))
+        l->rq.prompt = "login";
+}
+
+/* Several providers and no choice made: one page with a link each, back to this same request. */
+static void choose_upstream(struct exchange *x, const struct asked *q, const char *const *names, size_t n)
+{
+    struct block *blocks = arena_alloc(x->arena, (n + 2) * sizeof(*blocks));
+    if (blocks == NULL)
+        return;
+    blocks[0] = (struct block){.kind = BLOCK_TEXT, .key = "choose.intro"};
+    for (size_t i = 0; i < n; i++) {
+        struct param *again = arena_alloc(x->arena, (q->p->count + 1) * sizeof(*again));
+        if (again == NULL)
+            return;
+        memcpy(again, q->p->list, q->p->count * sizeof(*again));
+        again[q->p->count] = (struct param){"upstream", names[i]};
+        blocks[i + 1] = (struct block){.kind = BLOCK_LINK, .text = upstream_label(x->bridge->upstreams, names[i]),
+                                       .value = url_with(x->arena, "/authorize", again, q->p->count + 1)};
+    }
+    const struct param args[] = {{"application", q->client.name}, {NULL, NULL}};
+    page_reply(x, &(struct page){.status = 200, .title = "choose.title", .blocks = blocks, .args = args});
+    x->done = true;
+}
+
+static void pick_upstream(struct exchange *x, const struct asked *q, struct login *l)
+{
+    const char *const *names;
+    size_t n = upstreams_names(x->bridge->upstreams, &names);
+    const char *wish = param_get(q->p, "upstream");
+    if (q->client.upstream != NULL)
+        l->upstream = q->client.upstream;
+    else if (wish != NULL && upstreams_has(x->bridge->upstreams, wish))
+        l->upstream = wish;
+    else if (n == 1)
+        l->upstream = names[0];
+    else if (l->prompt != NULL && text_has_word(l->prompt, "none"))
+        authorize_error(x, l, "login_required", "nobody is signed in");
+    else
+        choose_upstream(x, q, names, n);
+    x->provider = l->upstream == NULL ? NULL : upstream_label(x->bridge->upstreams, l->upstream);
+}
+
+static enum result check_rules(struct exchange *x, const struct asked *q, const struct login *l)
+{
+    for (size_t i = 0; i < COUNT_OF(RULES) && !x->done; i++) {
+        const char *error = "invalid_request";
+        const char *sentence = RULES[i](q, &error);
+        if (sentence != NULL)
+            authorize_error(x, l, error, sentence);
+    }
+    return RESULT_OK;
+}
+
+static enum result authorize_request(struct exchange *x)
+{
+    struct fault *f = &x->fault;
+    struct login *l = login_work(x);
+    NEED(f, l);
+    bool post = strcmp(x->request->method, "POST") == 0;
+    struct asked q = {.p = post ? &x->request->form : &x->request->query};
+    if (!limits_take(x->bridge->address_limits, x->request->address, clock_now_ms())) {
+        login_refuse(x, "too_many_requests", NULL);
+        return RESULT_OK;
+    }
+    x->language = language_choose(param_get(q.p, "ui_locales"), request_header(x->request, "accept-language"));
+    for (size_t i = 0; i < q.p->count; i++)
+        if (strlen(q.p->list[i].value) > PARAM_MAX)
+            return FAULT(f, RESULT_INVALID, "a parameter is longer than %d bytes", PARAM_MAX);
+    if (param_duplicate(q.p) != NULL) /* RFC 6749 §3.1 */
+        return FAULT(f, RESULT_INVALID, "a parameter comes twice");
+    TRY(find_client(x, &q, l));
+    if (x->done)
+        return RESULT_OK;
+    take_parameters(&q, l);
+    TRY(check_rules(x, &q, l));
+    if (x->done)
+        return RESULT_OK;
+    bool none = text_equal(l->prompt, "none");
+    enum sso answer;
+    TRY(sso_try(x, l, &q.client, !none, &answer));
+    if (answer == SSO_NO && none)
+        authorize_error(x, l, "login_required", "nobody is signed in");
+    else if (answer == SSO_ASK_REFUSED)
+        authorize_error(x, l, "interaction_required", "the person must confirm");
+    else if (answer == SSO_NO)
+        pick_upstream(x, &q, l);
+    x->dependency = l->upstream;
+    return RESULT_OK;
+}
+
+static bool from_session(const struct exchange *x)
+{
+    const struct login *l = x->work;
+    return l->session_id != NULL;
+}
+static bool account_of_session(const struct exchange *x)
+{
+    return from_session(x) && login_account_needed(x);
+}
+static bool must_fetch(const struct exchange *x)
+{
+    const struct login *l = x->work;
+    return !upstream_ready(x->bridge->upstreams, l->upstream);
+}
+static enum result begin(struct exchange *x)
+{
+    return login_begin(x, x->work);
+}
+
+#define SESSION_STEPS                                                                                                  \
+    {"link", RUN_CPU, login_step_link, from_session}, {"person", RUN_DIRECTORY, login_step_person, from_session},       \
+        {"grants", RUN_CPU, login_step_grants, from_session}, {"account", RUN_DHIS2, login_step_account, account_of_session}, \
+        {"complete", RUN_STORE, login_step_complete, from_session}
+
+const struct step authorize_steps[] = {
+    {"request", RUN_CPU, authorize_request, NULL},
+    SESSION_STEPS,
+    {"begin", RUN_UPSTREAM, begin, must_fetch}, /* the provider's metadata is not known yet */
+    {"begin", RUN_CPU, begin, NULL},
+    {NULL, RUN_CPU, NULL, NULL},
+};
+
+/* ---- the answer to "Continue as …" (sso.c shows it) ----------------------------------------------------------------- */
+
+extern enum result sso_answer(struct exchange *x);
+
+const struct step continue_steps[] = {
+    {"answer", RUN_CPU, sso_answer, NULL},
+    SESSION_STEPS,
+    {"begin", RUN_UPSTREAM, begin, must_fetch},
+    {"begin", RUN_CPU, begin, NULL},
+    {NULL, RUN_CPU, NULL, NULL},
+};
