@@ -1,0 +1,381 @@
+/* config: the keys of [directory NAME] and what they become. directories_new is called once at start and at each reload;
+ * what it makes is read-only but for the connections, which pool.c guards. */
+#include "internal.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { MEMORY = 4 << 20, PASSWORD_FILE_MAX = 1024 };
+#define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
+
+#define KEY(key, type, need, fallback, choices, min, max, help)                                                        \
+    {"directory", true, key, type, need, fallback, choices, min, max, help}
+#define TEXT_KEY(key, help) KEY(key, CONFIG_TEXT, CONFIG_OPTIONAL, NULL, NULL, 0, 0, help)
+
+const struct config_key directory_config_keys[] = {
+    KEY("type", CONFIG_CHOICE, CONFIG_REQUIRED, NULL, "openldap ad 389ds", 0, 0,
+        "Kind of server: openldap, ad (Active Directory, Samba) or 389ds (also FreeIPA)."),
+    KEY("urls", CONFIG_LIST, CONFIG_REQUIRED, NULL, NULL, 0, 0,
+        "ldaps://, ldap:// or ldapi:// addresses of equal servers, tried in this order."),
+    KEY("starttls", CONFIG_BOOL, CONFIG_OPTIONAL, "off", NULL, 0, 0, "Use StartTLS on ldap:// addresses."),
+    KEY("ca_file", CONFIG_PATH, CONFIG_OPTIONAL, SYSTEM_CA, NULL, 0, 0,
+        "Certificates (PEM) of the authorities that may vouch for the servers."),
+    TEXT_KEY("bind_dn", "Account the bridge reads with; none: anonymous, or SASL EXTERNAL on ldapi://."),
+    KEY("bind_password_file", CONFIG_PATH, CONFIG_OPTIONAL, NULL, NULL, 0, 0, "File that holds the password of bind_dn."),
+    KEY("people_base", CONFIG_TEXT, CONFIG_REQUIRED, NULL, NULL, 0, 0, "DN below which people are searched."),
+    TEXT_KEY("groups_base", "DN below which groups are searched; none: no groups are read."),
+    TEXT_KEY("login_filter", "Search by the login name a person types, {login}; default by type, e.g. (uid={login})."),
+    TEXT_KEY("claim_filter", "Search by verified claims, e.g. (employeeNumber={claim.employee_number}); default none."),
+    TEXT_KEY("person_filter", "Who counts as a person at all; default by type, e.g. (objectClass=person)."),
+    TEXT_KEY("id_attribute", "Attribute that never changes; default entryUUID, objectGUID or nsUniqueId."),
+    TEXT_KEY("login_attribute", "Attribute with the login name; default uid or sAMAccountName."),
+    KEY("given_name_attribute", CONFIG_TEXT, CONFIG_OPTIONAL, "givenName", NULL, 0, 0, "Attribute with the given name."),
+    KEY("surname_attribute", CONFIG_TEXT, CONFIG_OPTIONAL, "sn", NULL, 0, 0, "Attribute with the surname."),
+    KEY("display_name_attribute", CONFIG_TEXT, CONFIG_OPTIONAL, "displayName", NULL, 0, 0,
+        "Attribute with the name to show; where absent: given name and surname, then cn."),
+    KEY("mail_attribute", CONFIG_TEXT, CONFIG_OPTIONAL, "mail", NULL, 0, 0, "Attribute with the e-mail address."),
+    KEY("phone_attribute", CONFIG_TEXT, CONFIG_OPTIONAL, "mobile", NULL, 0, 0, "Attribute with the telephone number."),
+    TEXT_KEY("birth_date_attribute", "Attribute with the date of birth; YYYYMMDD is read as YYYY-MM-DD."),
+    KEY("attributes", CONFIG_LIST, CONFIG_OPTIONAL, NULL, NULL, 0, 0, "Attributes that mapping rules may use."),
+    KEY("group_mode", CONFIG_CHOICE, CONFIG_OPTIONAL, "default", "default search member_of token_groups in_chain", 0, 0,
+        "How nested groups are found; default: search for openldap, token_groups for ad, member_of for 389ds."),
+    KEY("member_attribute", CONFIG_TEXT, CONFIG_OPTIONAL, "member", NULL, 0, 0, "Attribute of a group with its members' DNs."),
+    TEXT_KEY("disabled_attribute", "Attribute that marks a disabled account, beside what the server itself knows."),
+    TEXT_KEY("disabled_value", "Value of disabled_attribute that means disabled."),
+    KEY("network_timeout", CONFIG_DURATION, CONFIG_OPTIONAL, "5s", NULL, 1, 60, "Longest wait for a connection, then for TLS."),
+    KEY("search_timeout", CONFIG_DURATION, CONFIG_OPTIONAL, "5s", NULL, 1, 60, "Longest wait for an answer."),
+    KEY("pool_size", CONFIG_INT, CONFIG_OPTIONAL, "4", NULL, 1, 64, "Connections kept open for searches, and as many for binds."),
+    KEY("idle", CONFIG_DURATION, CONFIG_OPTIONAL, "25s", NULL, 1, 3600, "A connection unused for longer is tried before use."),
+    KEY("grace", CONFIG_DURATION, CONFIG_OPTIONAL, "0", NULL, 0, 604800,
+        "How old a last good answer may be to let people in while the directory is down; 0: not at all."),
+    {NULL, false, NULL, CONFIG_TEXT, CONFIG_OPTIONAL, NULL, NULL, 0, 0, NULL},
+};
+
+static const struct type_defaults {
+    const char *word;
+    enum directory_type type;
+    const char *login_filter, *person_filter, *id, *login;
+    enum group_mode group_mode;
+} type_defaults[] = {
+    {"openldap", DIRECTORY_OPENLDAP, "(uid={login})", "(objectClass=person)", "entryUUID", "uid", GROUPS_SEARCH},
+    {"ad", DIRECTORY_AD, "(|(sAMAccountName={login})(userPrincipalName={login}))",
+     "(&(objectCategory=person)(objectClass=user))", "objectGUID", "sAMAccountName", GROUPS_TOKEN},
+    {"389ds", DIRECTORY_389DS, "(uid={login})", "(objectClass=person)", "nsUniqueId", "uid", GROUPS_MEMBER_OF},
+};
+
+static const struct {
+    const char *word;
+    enum group_mode mode;
+} group_modes[] = {
+    {"search", GROUPS_SEARCH}, {"member_of", GROUPS_MEMBER_OF}, {"token_groups", GROUPS_TOKEN}, {"in_chain", GROUPS_IN_CHAIN}};
+
+/* ---- reading one key, copied: the configuration may be freed before the directories are */
+
+struct reader {
+    struct arena *arena;
+    const struct config *config;
+    const char *name;
+};
+
+static const char *get(const struct reader *r, const char *key)
+{
+    const char *s = config_text(r->config, "directory", r->name, key);
+    return s == NULL || s[0] == '\0' ? NULL : arena_strdup(r->arena, s);
+}
+
+static const char *get_or(const struct reader *r, const char *key, const char *fallback)
+{
+    const char *s = get(r, key);
+    return s != NULL ? s : fallback;
+}
+
+static int64_t get_us(const struct reader *r, const char *key)
+{
+    return config_number(r->config, "directory", r->name, key) * 1000000LL;
+}
+
+static char *const *get_list(const struct reader *r, const char *key)
+{
+    char *const *list = config_list(r->config, "directory", r->name, key);
+    size_t n = 0;
+    while (list != NULL && list[n] != NULL)
+        n++;
+    char **copy = arena_alloc(r->arena, (n + 1) * sizeof *copy);
+    for (size_t i = 0; copy != NULL && i < n; i++)
+        if ((copy[i] = arena_strdup(r->arena, list[i])) == NULL)
+            return NULL;
+    return copy;
+}
+
+/* ---- servers */
+
+static bool is_loopback(const char *host)
+{
+    return text_equal(host, "localhost") || text_equal(host, "::1") || text_has_prefix(host, "127.");
+}
+
+static enum result read_server(struct fault *f, const struct reader *r, const struct directory *d, const char *url,
+                               struct server *s)
+{
+    static const struct {
+        const char *word;
+        enum scheme scheme;
+        int port;
+    } schemes[] = {{"ldap", SCHEME_LDAP, 389}, {"ldaps", SCHEME_LDAPS, 636}, {"ldapi", SCHEME_LDAPI, 0}};
+    LDAPURLDesc *u = NULL;
+    bool known = false;
+    if (ldap_url_parse(url, &u) != LDAP_URL_SUCCESS)
+        return FAULT(f, RESULT_INVALID, "[directory %s] urls: not an LDAP URL: %s", r->name, url);
+    for (size_t i = 0; i < COUNT_OF(schemes); i++)
+        if (text_equal(u->lud_scheme, schemes[i].word)) {
+            *s = (struct server){.url = url, .scheme = schemes[i].scheme, .port = schemes[i].port};
+            known = true;
+        }
+    if (u->lud_port != 0)
+        s->port = u->lud_port;
+    const char *host = u->lud_host == NULL ? "" : u->lud_host;
+    s->host = arena_strdup(r->arena, host);
+    bool usable = known && host[0] != '\0' && (u->lud_dn == NULL || u->lud_dn[0] == '\0') && u->lud_exts == NULL;
+    s->loopback = is_loopback(host);
+    ldap_free_urldesc(u);
+    NEED(f, s->host);
+    if (!usable)
+        return FAULT(f, RESULT_INVALID, "[directory %s] urls: want ldaps://host[:port] and no more: %s", r->name, url);
+    if (s->scheme == SCHEME_LDAP && !s->loopback && !d->starttls)
+        return FAULT(f, RESULT_INVALID, "[directory %s] %s would send passwords in the clear: use ldaps:// or starttls = on",
+                     r->name, url);
+    return RESULT_OK;
+}
+
+static enum result read_servers(struct fault *f, const struct reader *r, struct directory *d)
+{
+    char *const *urls = get_list(r, "urls");
+    NEED(f, urls);
+    for (; urls[d->server_count] != NULL; d->server_count++) {
+        if (d->server_count == DIR_SERVERS_MAX)
+            return FAULT(f, RESULT_INVALID, "[directory %s] urls: more than %d", r->name, DIR_SERVERS_MAX);
+        TRY(read_server(f, r, d, urls[d->server_count], &d->servers[d->server_count]));
+    }
+    if (d->server_count == 0)
+        return FAULT(f, RESULT_INVALID, "[directory %s] urls: there is none", r->name);
+    return RESULT_OK;
+}
+
+/* ---- the service account */
+
+static enum result read_password(struct fault *f, const struct reader *r, struct directory *d)
+{
+    const char *path = config_text(r->config, "directory", r->name, "bind_password_file");
+    if (d->bind_dn == NULL)
+        return RESULT_OK;
+    if (path == NULL)
+        return FAULT(f, RESULT_INVALID, "[directory %s] bind_dn needs bind_password_file", r->name);
+    char text[PASSWORD_FILE_MAX + 1];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
+    if (fd >= 0)
+        (void)close(fd);
+    size_t len = n < 0 ? 0 : (size_t)n;
+    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+        len--;
+    if (len > 0 && len < sizeof text)
+        d->bind_password = (struct berval){len, malloc(len)};
+    if (d->bind_password.bv_val != NULL)
+        memcpy(d->bind_password.bv_val, text, len);
+    wipe(text, sizeof text);
+    if (n < 0 || d->bind_password.bv_val == NULL)
+        return FAULT(f, RESULT_INVALID, "[directory %s] bind_password_file %s: %s", r->name, path,
+                     n < 0 ? "cannot be read" : "empty or too long");
+    return RESULT_OK;
+}
+
+/* ---- everything else */
+
+static void read_names(const struct reader *r, const struct type_defaults *t, struct person_attributes *n)
+{
+    *n = (struct person_attributes){
+        .id = get_or(r, "id_attribute", t->id),
+        .login = get_or(r, "login_attribute", t->login),
+        .given_name = get(r, "given_name_attribute"),
+        .surname = get(r, "surname_attribute"),
+        .display_name = get(r, "display_name_attribute"),
+        .mail = get(r, "mail_attribute"),
+        .phone = get(r, "phone_attribute"),
+        .birth_date = get(r, "birth_date_attribute"),
+    };
+    n->id_binary = strcasecmp(n->id, "objectGUID") == 0;
+}
+
+static enum result read_filters(struct fault *f, const struct reader *r, const struct type_defaults *t,
+                                struct directory *d)
+{
+    d->login_filter = get_or(r, "login_filter", t->login_filter);
+    d->person_filter = get_or(r, "person_filter", t->person_filter);
+    d->claim_filter = get(r, "claim_filter");
+    TRY(dir_filter_check(f, "login_filter", d->login_filter, "{login}"));
+    TRY(dir_filter_check(f, "person_filter", d->person_filter, NULL));
+    return d->claim_filter == NULL ? RESULT_OK : dir_filter_check(f, "claim_filter", d->claim_filter, "{claim.");
+}
+
+static enum result read_disabled_mark(struct fault *f, const struct reader *r, struct directory *d)
+{
+    d->disabled_attribute = get(r, "disabled_attribute");
+    d->disabled_value = get(r, "disabled_value");
+    if ((d->disabled_attribute == NULL) != (d->disabled_value == NULL))
+        return FAULT(f, RESULT_INVALID, "[directory %s] disabled_attribute and disabled_value go together", r->name);
+    return RESULT_OK;
+}
+
+static void read_group_mode(const struct reader *r, const struct type_defaults *t, struct directory *d)
+{
+    const char *word = config_text(r->config, "directory", r->name, "group_mode");
+    d->groups_base = get(r, "groups_base");
+    d->member_attribute = get_or(r, "member_attribute", "member");
+    d->group_mode = t->group_mode;
+    for (size_t i = 0; i < COUNT_OF(group_modes); i++)
+        if (text_equal(word, group_modes[i].word))
+            d->group_mode = group_modes[i].mode;
+}
+
+static void want(char **wanted, size_t max, const char *name)
+{
+    size_t n = 0;
+    for (; name != NULL && n < max && wanted[n] != NULL; n++)
+        if (strcasecmp(wanted[n], name) == 0)
+            return;
+    if (name != NULL && n < max)
+        wanted[n] = (char *)(uintptr_t)name; /* libldap takes char ** and only reads */
+}
+
+/* All that one person search must bring, each name once. */
+static enum result list_wanted(struct fault *f, struct arena *a, struct directory *d)
+{
+    enum { MAX = 60 };
+    static const char *const always[] = {"cn", "memberOf"};
+    static const char *const ad[] = {"primaryGroupID", "objectSid"};
+    const struct person_attributes *n = &d->names;
+    const char *named[] = {n->id,   n->login, n->given_name, n->surname,           n->display_name,
+                           n->mail, n->phone, n->birth_date, d->disabled_attribute};
+    const char *status[24];
+    size_t count = dir_status_attributes(d->type, status, COUNT_OF(status));
+    d->wanted = arena_alloc(a, (MAX + 1) * sizeof *d->wanted);
+    NEED(f, d->wanted);
+    for (size_t i = 0; i < COUNT_OF(named); i++)
+        want(d->wanted, MAX, named[i]);
+    for (size_t i = 0; i < COUNT_OF(always); i++)
+        want(d->wanted, MAX, always[i]);
+    for (size_t i = 0; d->type == DIRECTORY_AD && i < COUNT_OF(ad); i++)
+        want(d->wanted, MAX, ad[i]);
+    for (size_t i = 0; i < count; i++)
+        want(d->wanted, MAX, status[i]);
+    for (size_t i = 0; d->mapped[i] != NULL; i++)
+        want(d->wanted, MAX, d->mapped[i]);
+    if (d->wanted[MAX - 1] != NULL)
+        return FAULT(f, RESULT_INVALID, "[directory %s] attributes: too many", d->name);
+    return RESULT_OK;
+}
+
+static enum result read_directory(struct fault *f, const struct reader *r, struct directory *d)
+{
+    const struct type_defaults *t = &type_defaults[0];
+    const char *type = config_text(r->config, "directory", r->name, "type");
+    for (size_t i = 0; i < COUNT_OF(type_defaults); i++)
+        if (text_equal(type, type_defaults[i].word))
+            t = &type_defaults[i];
+    d->type = t->type;
+    d->starttls = config_flag(r->config, "directory", r->name, "starttls");
+    d->ca_file = get_or(r, "ca_file", SYSTEM_CA);
+    d->bind_dn = get(r, "bind_dn");
+    d->people_base = get(r, "people_base");
+    NEED(f, d->people_base);
+    d->network_timeout_us = get_us(r, "network_timeout");
+    d->search_timeout_us = get_us(r, "search_timeout");
+    d->idle_us = get_us(r, "idle");
+    d->pool_size = (unsigned)config_number(r->config, "directory", r->name, "pool_size");
+    d->mapped = get_list(r, "attributes");
+    NEED(f, d->mapped);
+    read_names(r, t, &d->names);
+    read_group_mode(r, t, d);
+    TRY(read_servers(f, r, d));
+    TRY(read_filters(f, r, t, d));
+    TRY(read_disabled_mark(f, r, d));
+    TRY(read_password(f, r, d));
+    return list_wanted(f, r->arena, d);
+}
+
+/* ---- all directories */
+
+/* libldap reads ldap.conf, ~/.ldaprc and LDAP* variables at its first use; ours decides alone. */
+static void ignore_system_settings(void)
+{
+    (void)setenv("LDAPNOINIT", "1", 1);
+}
+
+static enum result read_all(struct fault *f, const struct config *c, struct directories *d)
+{
+    const char *const *names = NULL;
+    size_t n = config_names(c, "directory", &names);
+    d->list = arena_alloc(d->arena, (n + 1) * sizeof *d->list);
+    d->names = arena_alloc(d->arena, (n + 1) * sizeof *d->names);
+    NEED(f, d->list);
+    NEED(f, d->names);
+    for (size_t i = 0; i < n; i++) {
+        struct directory *one = &d->list[d->count];
+        d->names[i] = one->name = arena_strdup(d->arena, names[i]);
+        NEED(f, one->name);
+        if (strchr(one->name, ':') != NULL)
+            return FAULT(f, RESULT_INVALID, "[directory %s]: the name may hold no colon", one->name);
+        (void)pthread_mutex_init(&one->lock, NULL);
+        d->count++;
+        struct reader r = {d->arena, c, one->name};
+        TRY(read_directory(f, &r, one));
+    }
+    return RESULT_OK;
+}
+
+void directories_free(struct directories *d)
+{
+    if (d == NULL)
+        return;
+    for (size_t i = 0; i < d->count; i++) {
+        struct directory *one = &d->list[i];
+        dir_pool_free(one);
+        if (one->bind_password.bv_val != NULL)
+            wipe(one->bind_password.bv_val, one->bind_password.bv_len);
+        free(one->bind_password.bv_val);
+    }
+    arena_free(d->arena);
+    free(d);
+}
+
+size_t directories_names(const struct directories *d, const char *const **out_r)
+{
+    *out_r = d->names;
+    return d->count;
+}
+
+struct directory *dir_find(const struct directories *d, const char *name, size_t len)
+{
+    for (size_t i = 0; i < d->count; i++)
+        if (strlen(d->names[i]) == len && memcmp(d->names[i], name, len) == 0)
+            return &d->list[i];
+    return NULL;
+}
+
+enum result directories_new(struct fault *f, const struct config *c, struct directories **out_r)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, ignore_system_settings);
+    struct directories *d = calloc(1, sizeof *d);
+    NEED(f, d);
+    d->arena = arena_new(MEMORY);
+    enum result r = d->arena == NULL ? FAULT(f, RESULT_INTERNAL, "out of memory") : read_all(f, c, d);
+    if (r != RESULT_OK) {
+        directories_free(d);
+        return r;
+    }
+    *out_r = d;
+    return RESULT_OK;
+}
