@@ -1,8 +1,8 @@
 /* Reads an INI file with inih into headings and lines, each with its line number. Called by config_load.
  *
  * inih gives its handler no line number, reports only the first syntax error, cuts headings at 49 characters without a
- * word and never mentions a heading that is empty or comes twice. All of that is seen by the reader function we hand it,
- * which counts lines and looks at headings before inih does. */
+ * word and never mentions a heading that is empty or comes twice. All of that is seen by the reader function we hand
+ * it, which counts lines and looks at headings before inih does. */
 #include "config_private.h"
 
 #include <ctype.h>

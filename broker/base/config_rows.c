@@ -178,8 +178,8 @@ static void print_section(const struct config_key *const *tables, const struct c
 /* Every key is commented out and stands at its default; sections come in the order of the tables. */
 void config_example(const struct config_key *const *tables, FILE *to)
 {
-    fputs("# idbridge configuration. A line that begins with # or ; is a comment; so is what follows \" ;\" in a value.\n"
-          "# Relative paths are taken from the folder of this file.\n",
+    fputs("# idbridge configuration. A line that begins with # or ; is a comment; so is what follows \" ;\" in a\n"
+          "# value. Relative paths are taken from the folder of this file.\n",
           to);
     for (const struct config_key *const *t = tables; *t != NULL; t++)
         for (const struct config_key *k = *t; k->section != NULL; k++)

@@ -97,7 +97,8 @@ static enum result make_headers(struct fault *f, struct arena *a, const struct h
     for (const struct http_header *h = rq->headers; h != NULL && h->name != NULL; h++) {
         if (!header_ok(h))
             return FAULT(f, RESULT_INVALID, "a header of our request holds what no header may");
-        char *line = h->value[0] == '\0' ? arena_printf(a, "%s;", h->name) : arena_printf(a, "%s: %s", h->name, h->value);
+        char *line = h->value[0] == '\0' ? arena_printf(a, "%s;", h->name)
+                                         : arena_printf(a, "%s: %s", h->name, h->value);
         if (!slist_add(list_r, line))
             return FAULT(f, RESULT_INTERNAL, "out of memory");
     }
@@ -111,7 +112,8 @@ static unsigned set_method(CURL *h, const struct http_request *rq)
         return (unsigned)curl_easy_setopt(h, CURLOPT_HTTPGET, 1L);
     unsigned rc = 0;
     if (rq->body != NULL || text_equal(rq->method, "POST")) {
-        rc |= (unsigned)curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(rq->body == NULL ? 0 : rq->body_len));
+        curl_off_t len = rq->body == NULL ? 0 : (curl_off_t)rq->body_len;
+        rc |= (unsigned)curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, len);
         rc |= (unsigned)curl_easy_setopt(h, CURLOPT_POSTFIELDS, rq->body == NULL ? "" : rq->body);
     }
     if (!text_equal(rq->method, "POST"))
@@ -204,7 +206,8 @@ static enum result fault_of(struct fault *f, CURL *h, CURLcode rc, const char *o
                             const struct http_answer *answer, const char *tls)
 {
     if (answer->problem != NULL)
-        return FAULT(f, answer->out_of_memory ? RESULT_INTERNAL : RESULT_UNAVAILABLE, "%s: %s", origin, answer->problem);
+        return FAULT(f, answer->out_of_memory ? RESULT_INTERNAL : RESULT_UNAVAILABLE, "%s: %s", origin,
+                     answer->problem);
     switch (rc) {
     case CURLE_OPERATION_TIMEDOUT:
         return fault_timeout(f, h, origin, rq);
