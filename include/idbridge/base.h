@@ -283,6 +283,9 @@ struct http_response {
  * fault names host and reason, never the query or a header. */
 CHECKED enum result http_fetch(struct fault *f, struct arena *a, const struct http_request *rq, struct http_response *out_r);
 CHECKED enum result http_global_init(struct fault *f); /* once in main, before threads */
+/* Hands one plain-text UTF-8 message to smtp://HOST:PORT. Refuses line breaks in addresses and subject. */
+CHECKED enum result mail_send(struct fault *f, const char *smtp_url, const char *from, const char *to, const char *subject,
+                              const char *text);
 /* Splits an absolute http(s) URL; parts in the arena. */
 struct url_parts {
     const char *scheme, *host, *path, *query;

@@ -70,6 +70,8 @@ CHECKED enum result directory_by_claims(struct fault *f, struct arena *a, struct
  * proved), ACCOUNT_WRONG_PASSWORD, ACCOUNT_LOCKED_BY_PASSWORDS, … */
 CHECKED enum result directory_bind(struct fault *f, struct arena *a, struct directories *d, const char *directory,
                                    const char *dn, const char *password, enum account_status *out_r);
+/* One spelling per DN, lower case ("\\2C" and "\\," are the same): what group DNs are compared by. NULL: no DN. */
+char *directory_dn_normal(struct arena *a, const char *dn);
 /* For sync and listings: every person below people_base, paged. */
 CHECKED enum result directory_each(struct fault *f, struct directories *d, const char *directory,
                                    enum result (*each)(void *arg, struct arena *a, const struct person *p), void *arg);

@@ -30,7 +30,7 @@ struct token_policy {
 };
 struct token_parts {
     const char *alg, *kid, *typ; /* kid and typ may be NULL */
-    json_t *header, *claims;     /* claims NULL when the payload is no JSON object */
+    json_t *header, *claims;     /* claims NULL when the payload is no JSON object without duplicate members */
     struct bytes payload;
 };
 enum token_fault { TOKEN_OK, TOKEN_MALFORMED, TOKEN_ALG, TOKEN_HEADER, TOKEN_NO_KEY, TOKEN_SIGNATURE };
@@ -62,14 +62,19 @@ bool token_looks_encrypted(const char *compact, size_t n); /* five parts */
 
 /* ---- our own keys ------------------------------------------------------------------------------------ */
 
-/* Makes a key pair: alg RS256, PS256, RSA-OAEP-256 (RSA 2048) or ES256 (P-256). kid is the RFC 7638 thumbprint. JSON
- * texts in the arena; the private one is a secret. */
+/* A private key serves one alg: the one asked for, or (NULL) the one its JWK names. It signs with that or decrypts with
+ * it, never both. kid is the JWK's, or its thumbprint.
+ * token_generate makes a key pair: alg RS256, PS256, RSA-OAEP-256 (RSA 2048) or ES256 (P-256). kid is the RFC 7638 thumbprint. JSON
+ * texts in the arena; the private one is a secret and wiped with it. `use` is the JWK's: sig, enc, or NULL. */
 CHECKED enum result token_generate(struct fault *f, struct arena *a, const char *alg, const char *use, const char **kid_r,
                                    const char **private_jwk_r, const char **public_jwk_r);
 CHECKED enum result token_private_parse(struct fault *f, const char *jwk_json, const char *alg, struct token_private **out_r);
 void token_private_free(struct token_private *k);
 const char *token_private_kid(const struct token_private *k);
 const char *token_private_alg(const struct token_private *k);
+/* The public JWK (with kid, alg, use) of a private one of any alg we do; alg NULL: as the key says. */
+CHECKED enum result token_public_jwk(struct fault *f, struct arena *a, const char *private_jwk, const char *alg,
+                                     const char **kid_r, const char **public_jwk_r);
 CHECKED enum result token_thumbprint(struct fault *f, struct arena *a, const char *jwk_json, const char **out_r); /* RFC 7638 */
 
 /* header: extra members or NULL; alg, kid (unless no_kid) and typ (when not NULL) are set here. */
@@ -82,7 +87,7 @@ CHECKED enum result token_sign(struct fault *f, struct arena *a, const struct to
 struct token_ring;
 CHECKED enum result token_ring_load(struct fault *f, struct store_view *v, int64_t now, struct token_ring **out_r);
 void token_ring_free(struct token_ring *r);
-const struct token_private *token_ring_signer(const struct token_ring *r, const char *alg); /* borrowed; NULL: none */
+const struct token_private *token_ring_signer(const struct token_ring *r, const char *alg); /* RS256, ES256; borrowed; NULL: none */
 const char *token_ring_jwks(const struct token_ring *r);                      /* JSON text: kty,n,e | crv,x,y, kid, alg, use */
 const struct token_keys *token_ring_public(const struct token_ring *r);       /* to verify our own */
 int64_t token_ring_next_change(const struct token_ring *r);                   /* when to load anew; INT64_MAX: never */
@@ -90,6 +95,12 @@ int64_t token_ring_next_change(const struct token_ring *r);                   /*
  * Run in a transaction at start, hourly and by `key rotate`; `emergency` promotes at once. *changed_r: load anew. */
 CHECKED enum result token_ring_tend(struct fault *f, struct store_view *v, int64_t now, int64_t publish_s,
                                     int64_t rotate_s, int64_t retire_s, bool rotate_now, bool emergency, bool *changed_r);
+
+/* An administrator's hand, in a transaction. Import: a private JWK made elsewhere (RS256 or ES256) becomes the `next` of
+ * its alg. Retire: out of the JWKS now; RESULT_CONFLICT for a key that signs, RESULT_NOT_FOUND for an unknown kid. */
+CHECKED enum result token_ring_import(struct fault *f, struct store_view *v, struct arena *a, const char *private_jwk,
+                                      const char *alg, int64_t now, int64_t publish_s, const char **kid_r);
+CHECKED enum result token_ring_retire(struct fault *f, struct store_view *v, struct arena *a, const char *kid, int64_t now);
 
 /* ---- client assertions (RFC 7523), both directions ---------------------------------------------------- */
 

@@ -1,0 +1,79 @@
+/* Finds the rules that can concern a person without looking at the others: every rule is filed under the values of its
+ * first condition (groups before attributes before claims), so the cost of a decision follows the person's groups and not
+ * the number of rules. */
+#include "private.h"
+
+#include <string.h>
+
+char *index_key(struct arena *a, char kind, const char *name, const char *value)
+{
+    char *key = name == NULL ? arena_printf(a, "%c:%s", kind, value) : arena_printf(a, "%c:%s=%s", kind, name, value);
+    for (char *p = key; p != NULL && *p != '\0'; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            *p = (char)(*p + 32);
+    return key;
+}
+
+static uint64_t hash(const char *s) /* FNV-1a: rules come from administrators, not from attackers */
+{
+    uint64_t h = 0xcbf29ce484222325ULL;
+    for (; *s != '\0'; s++)
+        h = (h ^ (unsigned char)*s) * 0x100000001b3ULL;
+    return h;
+}
+
+static struct index_entry *find(const struct mapping *m, const char *key)
+{
+    size_t mask = m->table_size - 1, i = (size_t)hash(key) & mask;
+    while (m->table[i].key != NULL && strcmp(m->table[i].key, key) != 0)
+        i = (i + 1) & mask;
+    return &m->table[i];
+}
+
+static enum result file_rule(struct fault *f, struct mapping *m, const char *key, unsigned rule)
+{
+    struct index_entry *e = find(m, key);
+    if (e->count == e->room) {
+        unsigned room = e->room == 0 ? 2 : e->room * 2;
+        unsigned *more = arena_alloc(m->arena, room * sizeof(*more));
+        NEED(f, more);
+        if (e->count > 0)
+            memcpy(more, e->rules, e->count * sizeof(*more));
+        e->rules = more;
+        e->room = room;
+    }
+    e->key = key;
+    e->rules[e->count++] = rule;
+    return RESULT_OK;
+}
+
+enum result index_build(struct fault *f, struct mapping *m)
+{
+    size_t values = 0;
+    for (size_t i = 0; i < m->count; i++)
+        values += m->rules[i].when_count == 0 ? 0 : m->rules[i].when[0].count;
+    for (m->table_size = 16; m->table_size < values * 2;)
+        m->table_size *= 2;
+    m->table = arena_alloc(m->arena, m->table_size * sizeof(*m->table));
+    m->always = arena_alloc(m->arena, (m->count + 1) * sizeof(*m->always));
+    NEED(f, m->table);
+    NEED(f, m->always);
+    for (unsigned i = 0; i < m->count; i++) {
+        const struct rule *r = &m->rules[i];
+        if (r->when_count == 0)
+            m->always[m->always_count++] = i;
+        for (size_t v = 0; r->when_count > 0 && v < r->when[0].count; v++) {
+            char *key = index_key(m->arena, r->when[0].kind, r->when[0].name, r->when[0].values[v]);
+            NEED(f, key);
+            TRY(file_rule(f, m, key, i));
+        }
+    }
+    return RESULT_OK;
+}
+
+void index_mark(const struct mapping *m, const char *key, uint64_t *marks)
+{
+    const struct index_entry *e = find(m, key);
+    for (unsigned i = 0; e->key != NULL && i < e->count; i++)
+        marks[e->rules[i] / 64] |= 1ULL << (e->rules[i] % 64);
+}
