@@ -2,6 +2,7 @@
 from jwcrypto import jwk
 
 from replay_scene import case, shown
+from rig import CALLBACK, Application
 
 CREATE = {
     "client:redirect http": {"redirectUris": ["http://bridge.example/cb"]},
@@ -63,7 +64,6 @@ def create_named(scene, entry, recorded):
     if name == "jwe-client":
         request["additionalConfig"] = dict(request["additionalConfig"], userinfo_response_type="JWE")
     answer = scene.create(request, path)
-    from rig import CALLBACK, Application
     scene.memory[name] = Application(scene.rig, name, key, CALLBACK)
     return {"res": answer.json()}
 
@@ -105,6 +105,5 @@ def create_special(scene, entry, recorded):
     key = jwk.JWK.generate(kty="EC", crv="P-256")
     request = scene.registration(publicKey=key.export_public(as_dict=True), **changes)
     answer = scene.create(request)
-    from rig import Application
     scene.memory[entry] = Application(scene.rig, request["clientId"], key, request["redirectUris"][0])
     return ok_or_errors(answer)

@@ -1,6 +1,8 @@
 """Replay: pushed authorization requests and DPoP (probes5, probes7)."""
+import hashlib
 import secrets
 import time
+from urllib.parse import urlencode
 
 from jwcrypto import jwk
 
@@ -20,7 +22,6 @@ def par(scene, entry, recorded):
 
 
 def authorize_url(scene):
-    from urllib.parse import urlencode
     query = urlencode({"client_id": scene.app.client_id, "request_uri": scene.memory["request_uri"]})
     return scene.issuer + "/authorize?" + query
 
@@ -126,7 +127,6 @@ def dpop_as_bearer(scene, entry, recorded):
 
 
 def dpop_userinfo(scene, **changes):
-    import hashlib
     access = scene.memory["access"]
     ath = b64u(hashlib.sha256(access.encode()).digest())
     signed = proof(scene, "GET", USERINFO, dpop_key(scene), ath=ath, **changes)

@@ -1,6 +1,7 @@
 """Replay: the token endpoint (probes3, 4, 6, 7, 8, 9)."""
 import base64
 import hashlib
+import time
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -136,7 +137,6 @@ def late(scene, entry, recorded):
     code = scene.code()
     seconds = int(entry.split()[1])
     scene.rig.control("clock", {"offset_s": seconds})
-    import time
     now = int(time.time()) + seconds
     answer = scene.app.token(code, client_assertion=scene.app.assertion(iat=now, exp=now + 60))
     scene.rig.control("clock", {"offset_s": 0})

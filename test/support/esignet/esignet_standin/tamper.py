@@ -7,6 +7,8 @@ import hashlib
 import secrets
 
 from aiohttp import web
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
 from jwcrypto import jwk
 
 from .errors import dump
@@ -165,8 +167,6 @@ def _sign_any_header(header, text, key):
     """jwcrypto refuses to sign an unknown crit: sign the text with the key itself."""
     if "crit" not in header:
         return sign(header, text, key)
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import padding
     head = b64u(dump(header).encode()) + "." + b64u(text.encode())
     pss = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
     return head + "." + b64u(key.get_op_key("sign").sign(head.encode(), pss, hashes.SHA256()))

@@ -9,7 +9,7 @@ import secrets
 from . import authorize
 from .clients import config_of
 from .errors import EsignetError, dump
-from .identity import check_challenge, mask, subject
+from .identity import STORED, check_challenge, subject, verification_matches
 from .jose import b64u, b64u_sha256, b64u_sha3_256
 from .metadata import ACR_FACTORS, AUTHORIZE_SCOPES
 
@@ -176,7 +176,6 @@ def claim_details(standin, transaction_id):
 
 
 def _claim_status(standin, claim, details, stored, person):
-    from .identity import STORED, verification_matches
     available = bool(person.get(STORED.get(claim, claim)))
     wanted = [d["verification"] for d in details if "verification" in d]
     matching = [m for m in stored.get(claim, []) if not wanted or any(verification_matches(w, m) for w in wanted)]
