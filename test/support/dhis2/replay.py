@@ -13,7 +13,8 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from replaying import bearer_cases, login_cases, route_cases, web_api_cases, world  # noqa: E402
+from replaying import (bearer_cases, login_cases, route_cases, users_engine, web_api_cases,
+                       world)                                                   # noqa: E402
 from replaying.mini_op import MiniOp                    # noqa: E402
 from replaying.script import Script                     # noqa: E402
 
@@ -76,6 +77,16 @@ async def suite_routes(bench, tally):
             Script(tally, OLD + file + "route-sharing-after-put.txt"), bench, origin)
 
 
+async def suite_users(bench, tally):
+    """users.txt, the request lines: least privilege, PATCH, PUT, import, groups, routes."""
+    bench.op.reset()
+    origin, name = await bench.start("users"), NEW + "users.txt"
+    lines = world.recorded(name)
+    run = users_engine.UsersReplay(tally, bench, origin, name, lines)
+    for section in ("0 set-up", "1 least", "1b role", "2 PATCH"):
+        await run.run(users_engine.HOOKS, *users_engine.bounds(lines, section))
+
+
 async def suite_kid_reuse(bench, tally):
     bench.op.reset()
     origin = await bench.start("kid")
@@ -83,7 +94,7 @@ async def suite_kid_reuse(bench, tally):
                                        bearer_cases.Bearers(bench, origin), bearer_cases.LINE)
 
 
-SUITES = [suite_login, suite_login_old, suite_bearer, suite_bearer_old, suite_web_api, suite_routes, suite_kid_reuse]
+SUITES = [suite_login, suite_login_old, suite_bearer, suite_bearer_old, suite_web_api, suite_routes, suite_users, suite_kid_reuse]
 
 
 async def run(names):

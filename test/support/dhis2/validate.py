@@ -98,7 +98,7 @@ def identity(world, user, saved):
 
     def add(code, text, name, value):
         errors.append(error_report(code, "Property `%s` %s `%s`" % (name, text, shown(value))
-                                   + ("." if code == "E4054" else ""), USER, [name, value], "username"))
+                                   + ("" if code == "E4049" else "."), USER, [name, value], "username"))
     name = user["username"]
     if saved and name != saved["username"]:
         add("E4056", "can not be changed, was given", "username", name)

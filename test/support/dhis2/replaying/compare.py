@@ -31,6 +31,8 @@ def normal(value):
         if key == "klass":
             item = re.sub(r"^.*[.…]", "", item)
         kept[key] = normal(item)
+    if kept.get("klass") == "ApiToken":
+        kept.pop("uid", None)
     return kept
 
 
