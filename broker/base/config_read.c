@@ -214,8 +214,10 @@ static enum result slurp(struct fault *f, const char *path, struct buf *to)
         buf_add(to, part, n);
     if (ferror(in))
         return FAULT(f, RESULT_INTERNAL, "%s cannot be read: %s", path, strerror(errno));
-    if (to->failed)
+    if (to->failed && to->max - to->len < sizeof part)
         return FAULT(f, RESULT_INVALID, "%s is larger than %u bytes", path, FILE_MAX);
+    if (to->failed)
+        return FAULT(f, RESULT_INTERNAL, "out of memory");
     wipe(part, sizeof part);
     return RESULT_OK;
 }

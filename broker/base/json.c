@@ -7,12 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* jansson 2.14 has a code for this and does not use it: where memory is out it sets no error at all, or one without a
+ * code. Everything that is wrong with the input has a code. */
+static bool is_out_of_memory(const json_error_t *e)
+{
+    return json_error_code(e) == json_error_unknown || json_error_code(e) == json_error_out_of_memory;
+}
+
 /* Our own words: jansson's text quotes the input ("near '...'"), which may be a name or a secret. */
 static const char *problem(const json_error_t *e)
 {
     switch (json_error_code(e)) {
-    case json_error_out_of_memory:
-        return "out of memory";
     case json_error_stack_overflow:
         return "nested too deeply";
     case json_error_duplicate_key:
@@ -41,8 +46,9 @@ enum result json_parse(struct fault *f, struct arena *a, const char *s, size_t n
     json_error_t e = {.text = ""};
     json_t *j = json_loadb(s == NULL ? "" : s, n, JSON_REJECT_DUPLICATES, &e);
     if (j == NULL) {
-        enum result r = json_error_code(&e) == json_error_out_of_memory ? RESULT_INTERNAL : RESULT_INVALID;
-        return FAULT(f, r, "JSON: %s (line %d, column %d)", problem(&e), e.line, e.column);
+        if (is_out_of_memory(&e))
+            return FAULT(f, RESULT_INTERNAL, "out of memory");
+        return FAULT(f, RESULT_INVALID, "JSON: %s (line %d, column %d)", problem(&e), e.line, e.column);
     }
     *out_r = arena_json(a, j);
     NEED(f, *out_r);

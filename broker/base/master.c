@@ -101,14 +101,16 @@ static bool decode_hex(const char *s, unsigned char key[MASTER_KEY])
            OPENSSL_hexstr2buf_ex(key, MASTER_KEY, &len, s, '\0') == 1 && len == MASTER_KEY;
 }
 
-static bool decode_base64url(const char *s, size_t n, unsigned char key[MASTER_KEY])
+/* RESULT_INVALID: not 43 characters of a key. */
+static enum result decode_base64url(const char *s, size_t n, unsigned char key[MASTER_KEY])
 {
     struct bytes b;
     CLEANUP(arena) struct arena *a = arena_new(1024);
-    if (base64url_decode(NULL, a, s, n, &b) != RESULT_OK || b.len != MASTER_KEY)
-        return false;
+    TRY(base64url_decode(NULL, a, s, n, &b));
+    if (b.len != MASTER_KEY)
+        return RESULT_INVALID;
     memcpy(key, b.data, MASTER_KEY);
-    return true;
+    return RESULT_OK;
 }
 
 static enum result decode_key(struct fault *f, const char *path, char *line, unsigned char key[MASTER_KEY])
@@ -116,10 +118,14 @@ static enum result decode_key(struct fault *f, const char *path, char *line, uns
     size_t n = strcspn(line, "\r\n");
     bool one_line = line[n + strspn(line + n, "\r\n")] == '\0';
     line[n] = '\0';
-    if (one_line && (n == MASTER_KEY * 2 ? decode_hex(line, key) : decode_base64url(line, n, key)))
-        return RESULT_OK;
-    return FAULT(f, RESULT_INVALID, "%s holds no master key: one line of 43 base64url characters or 64 hex digits",
-                 path);
+    enum result r = RESULT_INVALID;
+    if (one_line && n == MASTER_KEY * 2)
+        r = decode_hex(line, key) ? RESULT_OK : RESULT_INVALID;
+    else if (one_line)
+        r = decode_base64url(line, n, key);
+    if (r == RESULT_INVALID)
+        return FAULT(f, r, "%s holds no master key: one line of 43 base64url characters or 64 hex digits", path);
+    return r == RESULT_OK ? r : FAULT(f, r, "out of memory");
 }
 
 static enum result read_key(struct fault *f, const char *path, unsigned char key[MASTER_KEY])
