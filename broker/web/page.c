@@ -40,6 +40,7 @@ struct render {
     struct fill fill;
     unsigned fields; /* numbers the ids that bind labels to inputs */
     bool facts;      /* inside <dl> */
+    bool led;        /* the page has its main action: a form, or the first link in our own words */
     bool refused;    /* a form led nowhere: the page must not be shown without it */
 };
 
@@ -94,7 +95,9 @@ static void block_link(struct render *r, const struct block *b)
         log_event(LEVEL_ERROR, "web.page.link_refused", "key", b->key, NULL);
         return;
     }
-    raw(r, "<a class=\"link\"");
+    bool main_action = b->text == NULL && !r->led; /* ready text is one of several equal choices */
+    r->led = r->led || main_action;
+    raw(r, main_action ? "<a class=\"link main\"" : "<a class=\"link\"");
     attribute(r, "href", b->value);
     raw(r, "><span>");
     words(r, b);
@@ -108,6 +111,7 @@ static void block_form(struct render *r, const struct block *b)
         r->refused = true;
         return;
     }
+    r->led = true;
     raw(r, "<form method=\"post\" accept-charset=\"utf-8\"");
     attribute(r, "action", b->value);
     raw(r, ">\n");

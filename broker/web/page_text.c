@@ -69,12 +69,12 @@ void html_foreign(struct buf *b, const char *s)
 static const char *foreign_value(const struct fill *fill, struct bytes name)
 {
     for (const struct param *p = fill->args; p != NULL && p->name != NULL; p++)
-        if (bytes_equal_text(name, p->name))
+        if (bytes_equal_text(name, p->name) && p->value != NULL && p->value[0] != '\0')
             return p->value;
     return bytes_equal_text(name, "ministry") ? page_ministry() : NULL;
 }
 
-/* A placeholder nobody filled reads as its default, "your ministry", "this application": a sentence without holes. */
+/* A placeholder nobody filled reads as a word of ours, word.application "the application": no holes. */
 static void placeholder(struct buf *b, const struct fill *fill, struct bytes name)
 {
     char key[64];
@@ -84,7 +84,7 @@ static void placeholder(struct buf *b, const struct fill *fill, struct bytes nam
     } else if (value != NULL) {
         html_foreign(b, value);
     } else {
-        (void)snprintf(key, sizeof key, "default.%.*s", (int)name.len, (const char *)name.data);
+        (void)snprintf(key, sizeof key, "word.%.*s", (int)name.len, (const char *)name.data);
         html_text(b, message_text(fill->language, key));
     }
 }

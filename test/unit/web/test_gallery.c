@@ -26,7 +26,7 @@ static const struct block several[] = {{BLOCK_NOTICE, .key = "reason.login_choos
                                        {BLOCK_END}};
 static const struct block linking[] = {{BLOCK_NOTICE, .key = "link.wrong"},
                                        {BLOCK_TEXT, .key = "link.intro"},
-                                       {BLOCK_FACT, .key = "choose.title", .value = "Amina Diallo"},
+                                       {BLOCK_FACT, .key = "link.person", .value = "Amina Diallo"},
                                        {BLOCK_FORM, .value = "/link"},
                                        {BLOCK_HIDDEN, .name = "state", .value = "c2VhbGVk"},
                                        {BLOCK_FIELD, .key = "link.user", .name = "username", .value = "a.diallo"},

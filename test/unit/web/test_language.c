@@ -90,10 +90,10 @@ static const char *const reason_codes[] = {
     "person_locked", "directory_down", "no_grants", "dhis2_down", "dhis2_conflict", "dhis2_refused",
     "dhis2_protected", "overloaded", "too_many_requests", "internal", "not_found"};
 static const char *const other_keys[] = {
-    "link.title", "link.intro", "link.user", "link.password", "link.button", "link.told", "link.wrong", "sso.title",
-    "sso.continue", "sso.other", "choose.title", "choose.intro", "logout.title", "logout.ask", "logout.button",
-    "logout.done", "logout.open", "logout.back", "restart.link", "restart.application", "error.title", "ref.sentence",
-    "home.title", "home.text", "back.link", "page.brand"};
+    "link.title", "link.intro", "link.person", "link.user", "link.password", "link.button", "link.told",
+    "link.wrong", "sso.title", "sso.continue", "sso.other", "choose.title", "choose.intro", "logout.title",
+    "logout.ask", "logout.button", "logout.done", "logout.open", "logout.back", "restart.link",
+    "restart.application", "error.title", "ref.sentence", "home.title", "home.text", "back.link", "page.brand"};
 
 static void english_has_every_key(void **state)
 {
@@ -152,7 +152,7 @@ static void translations_match_english(void **state)
     }
 }
 
-static void every_placeholder_has_a_default(void **state)
+static void every_placeholder_has_a_word(void **state)
 {
     CLEANUP(json) json_t *en = catalogue("en");
     const char *key;
@@ -161,7 +161,7 @@ static void every_placeholder_has_a_default(void **state)
     json_object_foreach(en, key, text) {
         for (const char *at = json_string_value(text); at != NULL && (at = strchr(at, '{')) != NULL; at++) {
             int n = (int)strcspn(at + 1, "}");
-            assert_true(message_known("en", arena_printf(*state, "default.%.*s", n, at + 1)));
+            assert_true(message_known("en", arena_printf(*state, "word.%.*s", n, at + 1)));
         }
     }
 }
@@ -198,7 +198,7 @@ int main(void)
         TEST_IN_ARENA(fills_placeholders),
         TEST_IN_ARENA(english_has_every_key),
         cmocka_unit_test(translations_match_english),
-        TEST_IN_ARENA(every_placeholder_has_a_default),
+        TEST_IN_ARENA(every_placeholder_has_a_word),
         cmocka_unit_test(every_translation_is_complete_and_says_who_read_it),
     };
     return cmocka_run_group_tests(tests, messages_setup, messages_teardown);

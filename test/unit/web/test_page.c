@@ -154,6 +154,20 @@ static void links_lead_to_the_web_or_nowhere(void **state)
     }
 }
 
+static void one_link_stands_out_unless_there_is_a_form(void **state)
+{
+    const struct block link = {BLOCK_LINK, .key = "restart.link", .value = "/"};
+    const struct block equal = {BLOCK_LINK, .text = "HMIS", .value = "/"};
+    const struct block two[] = {link, link, {BLOCK_END}}, choices[] = {equal, equal, {BLOCK_END}};
+    const struct block form[] = {{BLOCK_FORM, .value = "/"}, {.kind = BLOCK_FORM_END}, link, {BLOCK_END}};
+    const char *body = strstr(body_of(state, two, NULL), "<a class=\"link main\"");
+    assert_non_null(body);
+    assert_null(strstr(body + 1, "<a class=\"link main\""));
+    assert_non_null(strstr(body, "<a class=\"link\""));
+    assert_null(strstr(body_of(state, choices, NULL), "<a class=\"link main\""));
+    assert_null(strstr(body_of(state, form, NULL), "<a class=\"link main\""));
+}
+
 static void a_form_that_leads_elsewhere_spoils_the_page(void **state)
 {
     const struct block blocks[] = {{BLOCK_FORM, .value = "javascript:x"}, {.kind = BLOCK_FORM_END}, {BLOCK_END}};
@@ -202,7 +216,8 @@ static void sentences_have_no_holes(void **state)
 {
     const struct block blocks[] = {
         {BLOCK_NOTICE, .key = "reason.upstream_down"}, {BLOCK_TEXT, .key = "reason.overloaded.next"}, {BLOCK_END}};
-    const char *body = body_of(state, blocks, NULL);
+    const struct param args[] = {{"provider", ""}, {NULL, NULL}};
+    const char *body = body_of(state, blocks, args);
     assert_non_null(strstr(body, "We cannot reach the ID service at the moment."));
     assert_non_null(strstr(body, "Try again in a few seconds."));
 }
@@ -216,6 +231,7 @@ int main(void)
         TEST_IN_ARENA(the_policy_names_the_style_by_its_hash),
         TEST_IN_ARENA(form_action_takes_origins_only),
         TEST_IN_ARENA(links_lead_to_the_web_or_nowhere),
+        TEST_IN_ARENA(one_link_stands_out_unless_there_is_a_form),
         TEST_IN_ARENA(a_form_that_leads_elsewhere_spoils_the_page),
         TEST_IN_ARENA(binds_labels_and_helps_the_browser),
         TEST_IN_ARENA(a_page_that_grows_too_large_is_a_sentence),
