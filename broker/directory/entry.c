@@ -103,7 +103,7 @@ enum result dir_entries(struct fault *f, struct arena *a, LDAP *ld, LDAPMessage 
 
 /* slapd writes the same DN with \2C in one place and \, in another: parse it and write it again. Lower case, because
  * the attribute types in DNs of directories compare without case (RFC 4519). */
-char *dir_dn_normal(struct arena *a, const char *dn)
+char *directory_dn_normal(struct arena *a, const char *dn)
 {
     LDAPDN parsed = NULL;
     char *text = NULL;

@@ -267,11 +267,11 @@ static enum result groups_by_member_of(struct fault *f, struct group_set *s, str
                                        const struct entry *person)
 {
     const struct attribute *all = dir_attribute(person, "memberOf");
-    const char *base = dir_dn_normal(s->arena, s->directory->groups_base);
+    const char *base = directory_dn_normal(s->arena, s->directory->groups_base);
     if (all == NULL || all->count == 0 || base == NULL)
         return RESULT_OK;
     for (size_t i = 0; i < all->count; i++) {
-        const char *dn = (const char *)all->values[i].data, *normal = dir_dn_normal(s->arena, dn);
+        const char *dn = (const char *)all->values[i].data, *normal = directory_dn_normal(s->arena, dn);
         if (normal != NULL && dir_dn_below(normal, base))
             TRY(set_add(f, s, normal, dn, NULL, false));
     }
@@ -281,7 +281,7 @@ static enum result groups_by_member_of(struct fault *f, struct group_set *s, str
     TRY(any_of(f, s->arena, s->directory->member_attribute, &self, 1, &filter));
     TRY(search_groups(f, s, c, filter, &found));
     for (size_t i = 0; i < found.count; i++) {
-        const char *normal = dir_dn_normal(s->arena, found.list[i].dn);
+        const char *normal = directory_dn_normal(s->arena, found.list[i].dn);
         NEED(f, normal);
         TRY(set_add(f, s, normal, found.list[i].dn, dir_text(&found.list[i], "cn"), true));
     }

@@ -106,7 +106,6 @@ CHECKED enum result dir_entries(struct fault *f, struct arena *a, LDAP *ld, LDAP
 const struct attribute *dir_attribute(const struct entry *e, const char *name);
 const char *dir_text(const struct entry *e, const char *name); /* first value that is text; NULL: none */
 bool dir_is_text(struct bytes value);
-char *dir_dn_normal(struct arena *a, const char *dn); /* one spelling per DN, lower case; NULL: no DN */
 bool dir_dn_below(const char *normal_dn, const char *normal_base);
 const char *dir_dn_first_value(struct arena *a, const char *dn); /* of its first RDN; the DN itself when it has none */
 
