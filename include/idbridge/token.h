@@ -62,12 +62,12 @@ bool token_looks_encrypted(const char *compact, size_t n); /* five parts */
 
 /* ---- our own keys ------------------------------------------------------------------------------------ */
 
-/* A private key serves one alg: the one asked for, or (NULL) the one its JWK names. It signs with that or decrypts with
- * it, never both. kid is the JWK's, or its thumbprint.
- * token_generate makes a key pair: alg RS256, PS256, RSA-OAEP-256 (RSA 2048) or ES256 (P-256). kid is the RFC 7638 thumbprint. JSON
- * texts in the arena; the private one is a secret and wiped with it. `use` is the JWK's: sig, enc, or NULL. */
+/* Makes a key pair: alg RS256, PS256, RSA-OAEP-256 (RSA 2048) or ES256 (P-256). kid is the RFC 7638 thumbprint. JSON
+ * texts in the arena; the private one is a secret and wiped when that goes. `use` is the JWK's: sig, enc, or NULL. */
 CHECKED enum result token_generate(struct fault *f, struct arena *a, const char *alg, const char *use, const char **kid_r,
                                    const char **private_jwk_r, const char **public_jwk_r);
+/* A private key serves one alg: the one asked for, or (NULL) the one its JWK names; it signs or it decrypts, never both.
+ * Its kid is the JWK's, or else the thumbprint. */
 CHECKED enum result token_private_parse(struct fault *f, const char *jwk_json, const char *alg, struct token_private **out_r);
 void token_private_free(struct token_private *k);
 const char *token_private_kid(const struct token_private *k);
@@ -77,7 +77,7 @@ CHECKED enum result token_public_jwk(struct fault *f, struct arena *a, const cha
                                      const char **kid_r, const char **public_jwk_r);
 CHECKED enum result token_thumbprint(struct fault *f, struct arena *a, const char *jwk_json, const char **out_r); /* RFC 7638 */
 
-/* header: extra members or NULL; alg, kid (unless no_kid) and typ (when not NULL) are set here. */
+/* The header holds alg, kid (unless no_kid) and typ (when not NULL). */
 CHECKED enum result token_sign(struct fault *f, struct arena *a, const struct token_private *k, const char *typ,
                                bool no_kid, const json_t *claims, const char **jws_r);
 
