@@ -13,8 +13,8 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from replaying import (bearer_cases, login_cases, route_cases, users_engine, web_api_cases,
-                       world)                                                   # noqa: E402
+from replaying import (bearer_cases, login_cases, route_cases, users_engine, users_hooks,
+                       web_api_cases, world)                                                   # noqa: E402
 from replaying.mini_op import MiniOp                    # noqa: E402
 from replaying.script import Script                     # noqa: E402
 
@@ -85,6 +85,8 @@ async def suite_users(bench, tally):
     run = users_engine.UsersReplay(tally, bench, origin, name, lines)
     for section in ("0 set-up", "1 least", "1b role", "2 PATCH"):
         await run.run(users_engine.HOOKS, *users_engine.bounds(lines, section))
+    for section in ("7/8", "3d/9", "10 rest", "11 the", "12 three"):
+        await run.run(users_hooks.HOOKS, *users_engine.bounds(lines, section))
 
 
 async def suite_kid_reuse(bench, tally):

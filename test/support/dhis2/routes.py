@@ -65,7 +65,8 @@ def check(call, body, saved=None):
             "E5003", "Property `code` with value `%s` on object %s already exists on object %s"
             % (body["code"], label, twin["id"]), ROUTE, ["code", body["code"], label, twin["id"]], "code"))
     public = (body.get("sharing") or {}).get("public") or PRIVATE
-    if public != PRIVATE and not call.principal.has("F_ROUTE_PUBLIC_ADD"):
+    kept = saved and public == saved["sharing"]["public"]
+    if public != PRIVATE and not kept and not call.principal.has("F_ROUTE_PUBLIC_ADD"):
         errors.append(error_report("E3008", "User `%s` is not allowed to make public objects of type "
                                    "`class %s`" % (call.principal.username, ROUTE), ROUTE))
     return errors
