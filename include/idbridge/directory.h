@@ -27,7 +27,7 @@ const char *account_status_name(enum account_status s); /* "ok", "locked_by_admi
 bool account_status_allows(enum account_status s);
 
 struct group {
-    const char *dn;
+    const char *dn;   /* in its one spelling: directory_dn_normal */
     const char *name; /* cn */
     bool direct;
 };

@@ -61,9 +61,13 @@ CHECKED enum result upstream_identify(struct fault *f, struct arena *a, struct u
 const char *upstream_logout_url(struct arena *a, struct upstreams *u, const char *name, const char *id_token_hint,
                                 const char *post_logout_redirect_uri);
 
-/* `idbridge upstream key NAME`: the public JWK to register; makes the key on the first call. */
+/* `idbridge upstream key NAME`: the public JWK to register, for client assertions or (encryption) for userinfo as JWE; makes
+ * the key on the first call. Never touched by the rotation of our own keys: eSignet cannot exchange a client's key, a new key
+ * is a second client_id in a second [upstream] section beside the first. */
 CHECKED enum result upstream_key(struct fault *f, struct arena *a, struct store *s, const struct config *c,
-                                 const char *name, const char **public_jwk_r);
+                                 const char *name, bool encryption, const char **public_jwk_r);
+/* Takes the client keys from the store anew (the command line may have made one). */
+CHECKED enum result upstreams_reload_keys(struct fault *f, struct upstreams *u);
 /* doctor: fetches metadata and keys, compares clocks; findings as directory_probe writes them. */
 CHECKED enum result upstream_probe(struct fault *f, struct arena *a, struct upstreams *u, const char *name,
                                    struct buf *findings);
