@@ -62,6 +62,7 @@ struct store {
 CHECKED enum result store_open_at(struct fault *f, const char *folder, const char *name, const struct master *m,
                                   struct store **out_r);
 CHECKED enum result connection_open(struct fault *f, const char *path, int flags, sqlite3 **out_r);
+enum result connection_failed(struct fault *f, sqlite3 *db, int rc); /* what SQLite said, as a fault */
 CHECKED enum result connection_exec(struct fault *f, sqlite3 *db, const char *sql);
 CHECKED enum result connection_number(struct fault *f, sqlite3 *db, const char *sql, int64_t *out_r);
 CHECKED enum result view_open(struct fault *f, struct store *s, struct store_view *v);
@@ -73,9 +74,11 @@ CHECKED enum result folder_make(struct fault *f, const char *folder);
 CHECKED enum result folder_path(struct fault *f, const char *folder, const char *between, const char *name, char *out_r);
 CHECKED enum result folder_lock(struct fault *f, const char *folder, bool alone, int *fd_r);
 CHECKED enum result folder_turn(struct fault *f, const char *folder, int *fd_r);
+bool turn_take(int fd, int ms);
+void turn_leave(int fd);
 CHECKED enum result folder_create_file(struct fault *f, const char *path);
 CHECKED enum result folder_sync(struct fault *f, const char *path);
-CHECKED enum result folder_free_name(struct fault *f, const char *path, const char *suffix, int64_t number, char *out_r);
+CHECKED enum result folder_free_name(struct fault *f, const char *path, const char *first, const char *more, char *out_r);
 
 /* schema.c */
 extern const char *const schema_migrations[];

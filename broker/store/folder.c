@@ -1,7 +1,8 @@
 /* Which files does the state folder hold, with which rights, and who may use them at once?
  *   idbridge.db (-wal, -shm)   the database, 0600
  *   idbridge.lock              shared by every process that has the store open, alone for restore
- *   idbridge.turn              held by a command that waits for its turn to write (writer.c gives way to it)
+ *   idbridge.turn              held by a command that waits for its turn to write (writer.c gives way to it), and
+ *                              while a store is being set up
  * SQLite's own locks are POSIX locks, which any close() of the database file in this process would drop: so the
  * database file itself is never opened here once it exists. */
 #include "db.h"
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum result folder_path(struct fault *f, const char *folder, const char *between, const char *name, char *out_r)
@@ -60,6 +62,28 @@ enum result folder_turn(struct fault *f, const char *folder, int *fd_r)
     return open_lock(f, folder, "idbridge.turn", fd_r);
 }
 
+static void pause_ms(long ms)
+{
+    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
+}
+
+/* True when the turn was taken within `ms`. Whoever does not get it goes on without: a process that was stopped while
+ * it held the turn must not stop all others. */
+bool turn_take(int fd, int ms)
+{
+    for (int waited = 0; flock(fd, LOCK_EX | LOCK_NB) != 0; waited++) {
+        if (errno != EWOULDBLOCK || waited >= ms)
+            return false;
+        pause_ms(1);
+    }
+    return true;
+}
+
+void turn_leave(int fd)
+{
+    flock(fd, LOCK_UN);
+}
+
 enum result folder_create_file(struct fault *f, const char *path)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -93,18 +117,16 @@ enum result folder_sync(struct fault *f, const char *path)
     return sync_path(f, parent, O_DIRECTORY);
 }
 
-/* path.suffixN, or path.suffixN.2, .3, ...: nothing that was put aside before is overwritten. */
-enum result folder_free_name(struct fault *f, const char *path, const char *suffix, int64_t number, char *out_r)
+/* path + first, or path + more2, more3, ...: nothing that was put aside before is overwritten. */
+enum result folder_free_name(struct fault *f, const char *path, const char *first, const char *more, char *out_r)
 {
-    for (int again = 1; again < 10000; again++) {
-        char extra[16] = "";
-        if (again > 1)
-            snprintf(extra, sizeof extra, ".%d", again);
-        char end[64];
-        snprintf(end, sizeof end, "%s%lld%s", suffix, (long long)number, extra);
+    char end[64];
+    TRY(folder_path(f, path, "", first, out_r));
+    for (int n = 2; access(out_r, F_OK) == 0; n++) {
+        if (n > 9999)
+            return FAULT(f, RESULT_INTERNAL, "too many old copies beside %s", path);
+        snprintf(end, sizeof end, "%s%d", more, n);
         TRY(folder_path(f, path, "", end, out_r));
-        if (access(out_r, F_OK) != 0)
-            return RESULT_OK;
     }
-    return FAULT(f, RESULT_INTERNAL, "too many old copies beside %s", path);
+    return RESULT_OK;
 }

@@ -31,10 +31,7 @@ void cleanup_connection(sqlite3 **db)
 enum result connection_exec(struct fault *f, sqlite3 *db, const char *sql)
 {
     int rc = sqlite3_exec(db, sql, NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
-        return RESULT_OK;
-    return fault_set(f, (rc & 0xff) == SQLITE_BUSY ? RESULT_UNAVAILABLE : RESULT_INTERNAL, NULL, "store",
-                     "database: %s (%d)", sqlite3_errmsg(db), rc);
+    return rc == SQLITE_OK ? RESULT_OK : connection_failed(f, db, rc);
 }
 
 enum result connection_number(struct fault *f, sqlite3 *db, const char *sql, int64_t *out_r)
@@ -46,10 +43,7 @@ enum result connection_number(struct fault *f, sqlite3 *db, const char *sql, int
     if (rc == SQLITE_ROW)
         *out_r = sqlite3_column_int64(stmt, 0);
     sqlite3_finalize(stmt);
-    if (rc == SQLITE_ROW)
-        return RESULT_OK;
-    return fault_set(f, (rc & 0xff) == SQLITE_NOTADB ? RESULT_INVALID : RESULT_INTERNAL, NULL, "store",
-                     "database: %s (%d)", sqlite3_errmsg(db), rc);
+    return rc == SQLITE_ROW ? RESULT_OK : connection_failed(f, db, rc);
 }
 
 static void defend(sqlite3 *db)
@@ -173,15 +167,25 @@ static struct store *store_alloc(const struct master *m)
     return s;
 }
 
+static enum result set_up_database(struct fault *f, struct store *s)
+{
+    int64_t version;
+    TRY(view_open(f, s, &s->write));
+    TRY(schema_check(f, s->write.db, schema_migration_count, &version)); /* before anything is changed in it */
+    TRY(set_wal(f, s->write.db));
+    return schema_migrate(f, s->write.db, s->path, schema_migrations, schema_migration_count);
+}
+
+/* One process at a time: for the switch to WAL, SQLite does not wait for another that does the same. */
 static enum result store_set_up(struct fault *f, struct store *s, const char *folder, const char *name)
 {
     TRY(folder_path(f, folder, "/", name, s->path));
     TRY(folder_turn(f, folder, &s->turn_fd));
-    TRY(view_open(f, s, &s->write));
-    int64_t version; /* before anything is changed in it */
-    TRY(schema_check(f, s->write.db, schema_migration_count, &version));
-    TRY(set_wal(f, s->write.db));
-    TRY(schema_migrate(f, s->write.db, s->path, schema_migrations, schema_migration_count));
+    bool mine = turn_take(s->turn_fd, BUSY_TIMEOUT_MS);
+    enum result r = set_up_database(f, s);
+    if (mine)
+        turn_leave(s->turn_fd);
+    TRY(r);
     return check_master(f, s);
 }
 
@@ -202,6 +206,13 @@ enum result store_open_at(struct fault *f, const char *folder, const char *name,
     return RESULT_OK;
 }
 
+/* Two first starts at once: the second finds the file there, which is as good. */
+static enum result make_file(struct fault *f, const char *path)
+{
+    enum result r = folder_create_file(f, path);
+    return r == RESULT_CONFLICT ? RESULT_OK : r;
+}
+
 /* Only the database's owner may read it, also when somebody unpacked it with other rights. */
 static enum result prepare_file(struct fault *f, const char *folder, enum store_open_mode mode)
 {
@@ -213,7 +224,7 @@ static enum result prepare_file(struct fault *f, const char *folder, enum store_
             return FAULT(f, RESULT_INVALID, "cannot read %s: %s", path, strerror(errno));
         if (mode != STORE_CREATE)
             return FAULT(f, RESULT_NOT_FOUND, "no store in %s: make one with `idbridge init`", folder);
-        return folder_create_file(f, path);
+        return make_file(f, path);
     }
     if ((st.st_mode & 077) != 0 && chmod(path, 0600) != 0)
         return FAULT(f, RESULT_INVALID, "others can read %s, and that cannot be changed", path);

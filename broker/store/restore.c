@@ -107,7 +107,7 @@ static enum result put_aside(struct fault *f, const char *path)
     if (access(path, F_OK) != 0)
         return RESULT_OK;
     fold_log(path);
-    TRY(folder_free_name(f, path, ".replaced-", 1, aside));
+    TRY(folder_free_name(f, path, ".replaced-1", ".replaced-", aside));
     for (size_t i = 0; i < COUNT_OF(sidecars); i++)
         TRY(move_sidecar(f, path, aside, sidecars[i]));
     if (link(path, aside) != 0)

@@ -15,6 +15,7 @@ static const struct meaning meanings[] = {
     {SQLITE_CONSTRAINT_PRIMARYKEY, RESULT_CONFLICT}, {SQLITE_CONSTRAINT_UNIQUE, RESULT_CONFLICT},
     {SQLITE_CONSTRAINT_ROWID, RESULT_CONFLICT},      {SQLITE_CONSTRAINT, RESULT_INVALID},
     {SQLITE_BUSY, RESULT_UNAVAILABLE},               {SQLITE_LOCKED, RESULT_UNAVAILABLE},
+    {SQLITE_NOTADB, RESULT_INVALID},
 };
 
 static enum result meaning_of(int rc)
@@ -26,7 +27,7 @@ static enum result meaning_of(int rc)
 }
 
 /* sqlite3_errmsg names tables and columns, never a bound value. */
-static enum result failed(struct fault *f, sqlite3 *db, int rc)
+enum result connection_failed(struct fault *f, sqlite3 *db, int rc)
 {
     return fault_set(f, meaning_of(rc), NULL, "store", "database: %s (%d)",
                      rc == SQLITE_NOMEM ? "out of memory" : sqlite3_errmsg(db), rc);
@@ -46,7 +47,7 @@ static struct statement_slot *slot_of(struct store_view *v, const char *sql)
 static enum result prepare(struct fault *f, struct store_view *v, const char *sql, bool keep, sqlite3_stmt **out_r)
 {
     int rc = sqlite3_prepare_v3(v->db, sql, -1, keep ? SQLITE_PREPARE_PERSISTENT : 0, out_r, NULL);
-    return rc == SQLITE_OK ? RESULT_OK : failed(f, v->db, rc);
+    return rc == SQLITE_OK ? RESULT_OK : connection_failed(f, v->db, rc);
 }
 
 enum result statement_open(struct fault *f, struct store_view *v, const char *sql, struct statement *out_r)
@@ -133,12 +134,12 @@ void put_fields(struct statement *st, const struct field *fields, size_t n, cons
 static enum result step(struct fault *f, struct statement *st)
 {
     if (st->rc != SQLITE_OK)
-        return failed(f, st->view->db, st->rc);
+        return connection_failed(f, st->view->db, st->rc);
     int rc = sqlite3_step(st->stmt);
     st->column = 0;
     if (rc == SQLITE_ROW)
         return RESULT_OK;
-    return rc == SQLITE_DONE ? RESULT_NOT_FOUND : failed(f, st->view->db, rc);
+    return rc == SQLITE_DONE ? RESULT_NOT_FOUND : connection_failed(f, st->view->db, rc);
 }
 
 enum result statement_row(struct fault *f, struct statement *st)
@@ -163,7 +164,7 @@ enum result statement_run_one(struct fault *f, struct statement *st)
 
 enum result statement_read(struct fault *f, struct statement *st)
 {
-    return st->rc == SQLITE_OK ? RESULT_OK : failed(f, st->view->db, st->rc);
+    return st->rc == SQLITE_OK ? RESULT_OK : connection_failed(f, st->view->db, st->rc);
 }
 
 enum result view_exec(struct fault *f, struct store_view *v, const char *sql)

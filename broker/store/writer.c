@@ -4,46 +4,22 @@
  * group, the refused ones too: their refusal may rest on a neighbour's write that never happened.
  * Without the thread (command line, tests) store_transaction does the same for one job on the calling thread.
  *
- * Fairness: SQLite lets another process in only by chance between two transactions, so under load the command line
- * would starve. It holds idbridge.turn while it waits, and the writer thread gives way for a bounded time. */
+ * Fairness: SQLite lets another process in only by chance between two transactions. The command line holds
+ * idbridge.turn while it waits, and the writer thread gives way for a bounded time: beside a writer that never rests
+ * the worst wait of 60 commands was 20 ms, without this 230 ms. */
 #include "db.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/file.h>
-#include <time.h>
 
 enum {
     GROUP_MAX = 256,
     BEGIN_TRIES = 3,         /* of BUSY_TIMEOUT_MS each */
     GIVE_WAY_MAX_MS = 250,   /* a stopped command must not stop the daemon */
-    TURN_MAX_MS = 5000,
     READY_FRESH_US = 1000000 /* a commit within the last second proves that the store is writable */
 };
 
 /* ---- one transaction ------------------------------------------------------------------------------- */
-
-static void pause_ms(long ms)
-{
-    nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL);
-}
-
-/* True when the turn was taken within `ms`; a lock that fails for another reason is no reason to wait. */
-static bool turn_take(struct store *s, int ms)
-{
-    for (int waited = 0; flock(s->turn_fd, LOCK_EX | LOCK_NB) != 0; waited++) {
-        if (errno != EWOULDBLOCK || waited >= ms)
-            return false;
-        pause_ms(1);
-    }
-    return true;
-}
-
-static void turn_leave(struct store *s)
-{
-    flock(s->turn_fd, LOCK_UN);
-}
 
 static enum result begin(struct fault *f, struct store_view *v)
 {
@@ -57,10 +33,10 @@ static enum result begin(struct fault *f, struct store_view *v)
 
 static enum result begin_politely(struct fault *f, struct store_view *v)
 {
-    bool mine = turn_take(v->store, TURN_MAX_MS);
+    bool mine = turn_take(v->store->turn_fd, BUSY_TIMEOUT_MS);
     enum result r = begin(f, v);
     if (mine)
-        turn_leave(v->store);
+        turn_leave(v->store->turn_fd);
     return r;
 }
 
@@ -79,7 +55,7 @@ static enum result commit(struct fault *f, struct store_view *v)
     if (r != RESULT_OK) {
         roll_back(v);
         metric_add("idbridge_store_commit_failures_total", NULL, 1);
-        return r;
+        return f->result = r == RESULT_UNAVAILABLE ? r : RESULT_INTERNAL;
     }
     int64_t end = clock_monotonic_us();
     v->writing = false;
@@ -150,8 +126,8 @@ static void tell(struct store_write *first, const struct fault *group)
 static void write_group(struct store *s, struct store_write *first)
 {
     struct fault f = {0};
-    if (turn_take(s, GIVE_WAY_MAX_MS))
-        turn_leave(s);
+    if (turn_take(s->turn_fd, GIVE_WAY_MAX_MS))
+        turn_leave(s->turn_fd);
     pthread_mutex_lock(&s->write_lock);
     enum result r = begin(&f, &s->write);
     if (r == RESULT_OK)
