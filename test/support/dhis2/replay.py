@@ -14,7 +14,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from replaying import (bearer_cases, login_cases, route_cases, users_engine, users_hooks,
-                       web_api_cases, world)                                                   # noqa: E402
+                       users_sessions, web_api_cases, world)                                                   # noqa: E402
 from replaying.mini_op import MiniOp                    # noqa: E402
 from replaying.script import Script                     # noqa: E402
 
@@ -89,6 +89,21 @@ async def suite_users(bench, tally):
         await run.run(users_hooks.HOOKS, *users_engine.bounds(lines, section))
 
 
+async def suite_sessions(bench, tally):
+    """users.txt, sections 3, 3b, 13, and 3d on a second stand-in with Redis."""
+    bench.op.reset()
+    name = NEW + "users.txt"
+    lines = world.recorded(name)
+    run = users_sessions.SessionReplay(tally, bench, await bench.start("sessions"), name, lines)
+    await run.world()
+    await run.section_three()
+    await run.by_kind("3b sessions", "")
+    await run.section_thirteen()
+    redis = users_sessions.SessionReplay(tally, bench, await bench.start("redis", redis__enabled="on"), name, lines)
+    await redis.world()
+    await redis.by_kind("3d/9", "redis ")
+
+
 async def suite_kid_reuse(bench, tally):
     bench.op.reset()
     origin = await bench.start("kid")
@@ -96,7 +111,8 @@ async def suite_kid_reuse(bench, tally):
                                        bearer_cases.Bearers(bench, origin), bearer_cases.LINE)
 
 
-SUITES = [suite_login, suite_login_old, suite_bearer, suite_bearer_old, suite_web_api, suite_routes, suite_users, suite_kid_reuse]
+SUITES = [suite_login, suite_login_old, suite_bearer, suite_bearer_old, suite_web_api, suite_routes, suite_users, suite_sessions,
+          suite_kid_reuse]
 
 
 async def run(names):
