@@ -14,7 +14,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from replaying import (bearer_cases, login_cases, route_cases, users_engine, users_hooks,
-                       users_sessions, web_api_cases, world)                                                   # noqa: E402
+                       users_sessions, users_values, web_api_cases, world)                                                   # noqa: E402
 from replaying.mini_op import MiniOp                    # noqa: E402
 from replaying.script import Script                     # noqa: E402
 
@@ -99,6 +99,9 @@ async def suite_sessions(bench, tally):
     await run.section_three()
     await run.by_kind("3b sessions", "")
     await run.section_thirteen()
+    values = users_values.ValueReplay(tally, bench, await bench.start("values"), name, lines)
+    await values.world()
+    await values.run()
     redis = users_sessions.SessionReplay(tally, bench, await bench.start("redis", redis__enabled="on"), name, lines)
     await redis.world()
     await redis.by_kind("3d/9", "redis ")
