@@ -71,14 +71,16 @@ void cleanup_connection(sqlite3 **db);
 
 /* folder.c: files and locks of the state folder */
 CHECKED enum result folder_make(struct fault *f, const char *folder);
-CHECKED enum result folder_path(struct fault *f, const char *folder, const char *between, const char *name, char *out_r);
+CHECKED enum result folder_path(struct fault *f, const char *folder, const char *between, const char *name,
+                                char *out_r);
 CHECKED enum result folder_lock(struct fault *f, const char *folder, bool alone, int *fd_r);
 CHECKED enum result folder_turn(struct fault *f, const char *folder, int *fd_r);
 bool turn_take(int fd, int ms);
 void turn_leave(int fd);
 CHECKED enum result folder_create_file(struct fault *f, const char *path);
 CHECKED enum result folder_sync(struct fault *f, const char *path);
-CHECKED enum result folder_free_name(struct fault *f, const char *path, const char *first, const char *more, char *out_r);
+CHECKED enum result folder_free_name(struct fault *f, const char *path, const char *first, const char *more,
+                                     char *out_r);
 
 /* schema.c */
 extern const char *const schema_migrations[];
@@ -132,7 +134,7 @@ CHECKED enum result get_sealed(struct fault *f, struct statement *st, struct are
 
 /* Calls `row` for each row with `a`, or with an arena of its own per row when `a` is NULL. */
 CHECKED enum result statement_each(struct fault *f, struct statement *st, struct arena *a,
-                                   enum result (*row)(struct fault *f, struct statement *st, struct arena *a, void *arg),
+                                   enum result (*row)(struct fault *, struct statement *, struct arena *, void *),
                                    void *arg);
 
 /* Which struct members a run of columns is, in the order of the SQL text. */

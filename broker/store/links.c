@@ -146,7 +146,8 @@ enum result store_link_each(struct fault *f, struct store_view *v, struct arena 
                             enum result (*each)(void *arg, const struct link *l), void *arg)
 {
     static const char all[] = "SELECT " PLAIN ", dn, claims FROM link ORDER BY iss, sub";
-    static const char of_person[] = "SELECT " PLAIN ", dn, claims FROM link WHERE person_key = ? ORDER BY created, rowid";
+    static const char of_person[] = "SELECT " PLAIN ", dn, claims FROM link WHERE person_key = ?"
+                                    " ORDER BY created, rowid";
     CLEANUP(statement) struct statement st = {0};
     TRY(statement_open(f, v, person_key == NULL ? all : of_person, &st));
     if (person_key != NULL)

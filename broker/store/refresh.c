@@ -69,8 +69,8 @@ struct used_token {
 static enum result find_used(struct fault *f, struct store_view *v, struct arena *a, const char *hash, int64_t now,
                              struct used_token *used_r, struct grant *out_r)
 {
-    static const char sql[] = "SELECT " GRANT_COLUMNS ", data, used,"
-                              " coalesce((SELECT n.used IS NOT NULL FROM refresh n WHERE n.hash = refresh.next_hash), 1),"
+    static const char sql[] = "SELECT " GRANT_COLUMNS ", data, used, coalesce("
+                              " (SELECT n.used IS NOT NULL FROM refresh n WHERE n.hash = refresh.next_hash), 1),"
                               " next_text FROM refresh WHERE hash = ? AND used IS NOT NULL AND expires > ?";
     CLEANUP(statement) struct statement st = {0};
     TRY(statement_open(f, v, sql, &st));

@@ -1,5 +1,6 @@
 /* For the tests of broker/store: a store in a temporary folder, and a transaction that stays open between calls so
- * that a test reads from top to bottom. (How transactions work is tested through the public interface, test_writer.c.) */
+ * that a test reads from top to bottom. (How transactions work is tested through the public interface, in
+ * test_writer.c.) */
 #ifndef IDBRIDGE_TEST_STORE_RIG_H
 #define IDBRIDGE_TEST_STORE_RIG_H
 
