@@ -52,6 +52,9 @@ def check(scene, stem, entry, recorded):
 
 def main():
     folder = os.path.join(os.environ.get("IDBRIDGE_RECORDINGS", DEFAULT), FOLDER)
+    if not os.path.isdir(folder):
+        print("replay: no recordings of %s; set IDBRIDGE_RECORDINGS" % FOLDER)
+        return 1
     passed, failed, left_out = 0, 0, []
     with Scene(folder) as scene:
         for stem, entries in recordings(folder).items():

@@ -9,12 +9,14 @@ import re
 
 RECORDED_ISSUER = "http://localhost:3000"
 JWT = re.compile(r"eyJ[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)*")
+# The recorded person at the recorded relying party: computed, so the stand-in must compute it too.
+KNOWN_SUB = "_51TFXKhV5U82Pcnugs9ok8vpXMSPH-RXsXBNN85tw0"
 RULES = [
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z?"), "<time>"),
     (re.compile(r'"timestamp":\d+'), '"timestamp":<ms>'),
     (re.compile(r"\b1[78]\d{8}\b"), "<epoch>"),
     (re.compile(r"code=(?:[A-Za-z0-9_-]{43}|\.\.\.)"), "code=<id>"),
-    (re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])"), "<id>"),
+    (re.compile(r"(?<![A-Za-z0-9_-])(?!%s)[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])" % KNOWN_SUB), "<id>"),
     (re.compile(r"(?<![\w-])(?=[a-z_]*[A-Z0-9-])[A-Za-z0-9_-]{22}(?![\w-])"), "<half>"),
     (re.compile(r"\b(?:v|bare|nokid|c)-[0-9a-f]{6,}\b"), "<client>"),
 ]

@@ -263,3 +263,18 @@ def test_dpop_algs(rig, app):
     answer = app.token("any", {"DPoP": proof(rig, key, "ES256", "POST", TOKEN)})
     assert answer.error[:2] == (400, "invalid_dpop_proof")
     assert 'algs="ES256 PS256"' in answer.headers["WWW-Authenticate"]
+
+
+@fact("esignet.dpop.proof")
+def test_dpop_proof(rig, app):
+    """Every claim of the proof counts, and the proof itself only once."""
+    key, now = jwk.JWK.generate(kty="RSA", size=2048), int(time.time())
+    wrong = [
+        proof(rig, key, "RS256", "GET", TOKEN), proof(rig, key, "RS256", "POST", USERINFO),
+        proof(rig, key, "RS256", "POST", TOKEN, iat=now - 30), proof(rig, key, "RS256", "POST", TOKEN, jti=""),
+    ]
+    code = query_of(walk(app.url(), ME, PIN))["code"]
+    used = proof(rig, key, "RS256", "POST", TOKEN)
+    assert app.token(code, {"DPoP": used}).error[1] == "use_dpop_nonce"
+    for compact in wrong + [used]:
+        assert app.token(code, {"DPoP": compact}).error[1] == "invalid_dpop_proof"

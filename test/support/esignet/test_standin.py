@@ -12,7 +12,7 @@ import time
 import types
 
 import pytest
-from jwcrypto import jwk, jws
+from jwcrypto import jwe, jwk, jws
 
 from esignet_standin import control, tamper
 from rig import Application, CALLBACK, Rig, b64u, query_of, registration, segment
@@ -223,6 +223,36 @@ def test_config_jwe_by_order(rig):
     assert rig.verify(app.decrypted(app.userinfo(access).text, key), 1, "RS256")["aud"] == app.client_id
     rig.control("config", {"userinfo": None, "client_id": app.client_id})
     assert app.userinfo(access).text.count(".") == 2
+
+
+def jwe_answer(rig, app, what):
+    access = app.token(code_of(app)).json()["access_token"]
+    rig.control("tamper", {"what": what})
+    return app.userinfo(access).text
+
+
+def test_tampered_jwe(rig):
+    app, key = rig.register(additionalConfig={"userinfo_response_type": "JWE"}), jwk.JWK.generate(kty="RSA", size=2048)
+    patch = {"encPublicKey": key.export_public(as_dict=True)}
+    rig.wrapped("PATCH", "/v1/esignet/client-mgmt/client/" + app.client_id, patch)
+    rows = {"jwe_alg": ("alg", "RSA-OAEP"), "jwe_alg:RSA1_5": ("alg", "RSA1_5"), "jwe_enc": ("enc", "A128GCM"),
+            "jwe_no_cty": ("cty", None), "jwe_zip:100000": ("zip", "DEF")}
+    for what, (name, value) in rows.items():
+        assert segment(jwe_answer(rig, app, what), 0).get(name) == value, what
+    for what in ("jwe_foreign_key", "jwe_broken_tag"):
+        with pytest.raises(jwe.InvalidJWEData):
+            app.decrypted(jwe_answer(rig, app, what), key)
+    assert json.loads(app.decrypted(jwe_answer(rig, app, "jwe_plain_json"), key))["aud"] == app.client_id
+    assert app.decrypted(jwe_answer(rig, app, "jwe_nested"), key).count(".") == 4
+    rig.control("tamper", {"what": "userinfo_bad_signature"})
+    inner = app.decrypted(app.userinfo(app.token(code_of(app)).json()["access_token"]).text, key)
+    assert verifies(rig, inner, 1, "RS256") is None
+
+
+def test_login_in_one_request(rig, app):
+    location = rig.control("login", {"url": app.url(state="s"), "individualId": ME})["location"]
+    assert query_of(location)["state"] == "s" and app.token(query_of(location)["code"]).status == 200
+    assert rig.http("POST", "/__standin/login", {"url": app.url(scope="x"), "individualId": ME}).json() == {"error": "invalid_scope"}
 
 
 def test_control_is_for_loopback_only():

@@ -6,10 +6,12 @@ sees the request.
 import asyncio
 import ipaddress
 import json
+from urllib.parse import parse_qsl, urlsplit
 
 from aiohttp import web
 
-from .errors import dump
+from . import authorize, page_flow, transactions
+from .errors import EsignetError, dump
 
 PREFIX = "/__standin"
 JOURNAL_LIMIT = 2000
@@ -148,6 +150,21 @@ class Control:
             self.standin.identity.persons[person["individualId"]] = person
         return answer(list(self.standin.identity.persons.values()))
 
+    async def login(self, request):
+        """{"url", "individualId"}: the redirect of a whole login with consent to everything, in one
+        request and without pages or PIN, for load."""
+        order = await request.json()
+        query = dict(parse_qsl(urlsplit(order["url"]).query, keep_blank_values=True))
+        try:
+            transaction, _ = transactions.start(self.standin, authorize.from_parameters(query))
+            person = self.standin.identity.person(order["individualId"])
+            challenge = {"authFactorType": "PIN", "challenge": person["pin"], "format": "number"}
+            transactions.authenticate(self.standin, transaction["id"], person["individualId"], [challenge])
+        except EsignetError as error:
+            return answer({"error": error.code}, 409)
+        reply = page_flow.finish(self.standin, transaction, list(transaction["resolved"]), transaction["scopes"])
+        return answer({"location": reply.headers["Location"]})
+
     async def reset(self, request):
         everything = request.can_read_body and (await request.json()).get("all", False)
         self.standin.reset(bool(everything))
@@ -162,7 +179,7 @@ def routes(app, standin):
         ("POST", "tamper", control.tamper), ("DELETE", "tamper", control.forget_tampering),
         ("POST", "rotate", control.rotate), ("POST", "clock", control.clock), ("GET", "clock", control.clock),
         ("POST", "config", control.config), ("GET", "persons", control.persons),
-        ("POST", "persons", control.persons), ("POST", "reset", control.reset),
+        ("POST", "persons", control.persons), ("POST", "login", control.login), ("POST", "reset", control.reset),
     ]
     for method, name, handler in table:
         app.router.add_route(method, PREFIX + "/" + name, _careful(handler))

@@ -77,6 +77,8 @@ def routes(app, standin):
                 return wrapped(standin.clock, call(await read(request)))
             except EsignetError as error:
                 return wrapped(standin.clock, None, error.pairs)
+            except (TypeError, AttributeError, KeyError, ValueError):  # a member of the wrong JSON type
+                return wrapped(standin.clock, None, [("unknown_error", "JSON parse error")])
         app.router.add_post(SERVICE + "/" + name, handle)
 
     async def claim_details(request):

@@ -74,5 +74,6 @@ def public_key(members):
 
 def encrypt(compact, key, header):
     token = jwe.JWE(compact.encode(), json.dumps(header, separators=(",", ":")))
+    token.allowed_algs = [header["alg"], header["enc"]]
     token.add_recipient(key)
     return token.serialize(compact=True)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from jwcrypto import jwk
 
 from .errors import dump
-from .jose import b64u, sign
+from .jose import b64u, encrypt, sign
 
 # what -> change of the claims (in place); `s` is the stand-in, `v` the text after the colon.
 ID_TOKEN_CLAIMS = {
@@ -67,11 +67,15 @@ USERINFO_SIGNATURES = [
     "userinfo_bad_signature", "userinfo_alg_none", "userinfo_hs256", "userinfo_unknown_kid",
     "userinfo_foreign_key_same_kid", "userinfo_oidc_key",
 ]
+# what -> (header changes, what happens to key or text); where the answer is a JWE
+JWE_CHANGES = [
+    "jwe_alg", "jwe_enc", "jwe_foreign_key", "jwe_broken_tag", "jwe_plain_json", "jwe_no_cty", "jwe_zip", "jwe_nested",
+]
 USERINFO_ANSWERS = ["userinfo_plain_json", "userinfo_html", "userinfo_empty"]
 TOKEN_ANSWERS = ["token_html", "token_no_id_token", "token_oversize", "token_type", "token_no_access_token"]
 CALLBACKS = ["callback_iss", "callback_no_iss", "callback_state", "callback_no_state", "callback_error", "callback_twice"]
 KNOWN = set(ID_TOKEN_CLAIMS) | set(ID_TOKEN_HEADERS) | set(ID_TOKEN_SIGNATURES) | set(USERINFO_CLAIMS)
-KNOWN |= set(USERINFO_SIGNATURES) | set(USERINFO_ANSWERS) | set(TOKEN_ANSWERS) | set(CALLBACKS)
+KNOWN |= set(JWE_CHANGES) | set(USERINFO_SIGNATURES) | set(USERINFO_ANSWERS) | set(TOKEN_ANSWERS) | set(CALLBACKS)
 
 
 class Orders:
@@ -187,6 +191,33 @@ def userinfo(standin, payload):
     if kind:
         return _signed(kind, header, dump(payload), standin, own, other)
     return sign(header, dump(payload), own.private)
+
+
+def encrypted(standin, compact, key, header, payload):
+    """The JWE of compact, changed as ordered; RFC 8725 section 3 is what a client must have read."""
+    for name, value in standin.orders.take(JWE_CHANGES):
+        if name == "jwe_alg":
+            header = dict(header, alg=value or "RSA-OAEP")
+        elif name == "jwe_enc":
+            header = dict(header, enc=value or "A128GCM")
+        elif name == "jwe_foreign_key":
+            key = _foreign_key()
+        elif name == "jwe_plain_json":
+            compact = dump(payload)
+        elif name == "jwe_no_cty":
+            header = {k: v for k, v in header.items() if k != "cty"}
+        elif name == "jwe_zip":  # about a thousand times its own size when unpacked
+            header, compact = dict(header, zip="DEF"), compact + " " * int(value or 20 << 20)
+        elif name == "jwe_nested":
+            compact = encrypt(compact, key, header)
+        else:
+            return _broken_tag(encrypt(compact, key, header))
+    return encrypt(compact, key, header)
+
+
+def _broken_tag(compact):
+    head, _, tag = compact.rpartition(".")
+    return head + "." + ("B" if tag[0] == "A" else "A") + tag[1:]
 
 
 def userinfo_answer(standin, payload):

@@ -8,7 +8,7 @@ from jwcrypto import jwk
 
 from . import dpop, tamper
 from .errors import userinfo_refusal
-from .jose import at_hash, encrypt, parse, verify
+from .jose import at_hash, parse, verify
 from .metadata import USERINFO_PATH
 from .token_endpoint import accepts
 
@@ -76,7 +76,8 @@ def wrapped_in_jwe(standin, transaction, compact):
     if not key or key.get("kty") != "RSA":
         raise Refused("unknown_error")
     header = {"cty": "JWT", "typ": "JWT", "alg": "RSA-OAEP-256", "enc": "A256GCM", "kid": client["encKid"]}
-    return encrypt(compact, jwk.JWK(kty="RSA", n=key["n"], e=key["e"]), header)
+    public = jwk.JWK(kty="RSA", n=key["n"], e=key["e"])
+    return tamper.encrypted(standin, compact, public, header, transaction["userinfo"])
 
 
 def answer(standin, request):
