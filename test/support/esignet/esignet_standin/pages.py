@@ -6,6 +6,7 @@ from html import escape
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;margin:0;background:#f4f5f7;color:#1d2733}
+h1,p,td{overflow-wrap:anywhere}
 main{max-width:30rem;margin:0 auto;padding:1rem}
 form,section{background:#fff;border:1px solid #c9d1da;border-radius:6px;padding:1rem;margin:0 0 1rem}
 label{display:block;margin:.5rem 0 .2rem}
