@@ -1,5 +1,5 @@
-/* token_cmd.c: `idbridge token inspect|verify|decrypt`: is this token good, and if not, why? For an administrator with a
- * token in hand (from a log of theirs, a browser, an ID provider's support). The token is read from standard input so
+/* token_cmd.c: `idbridge token inspect|verify|decrypt`: is this token good, and if not, why? For an administrator with
+ * a token in hand (from a log of theirs, a browser, an ID provider's support). The token is read from standard input so
  * that it stays out of the shell's history and the process list. Exit status: 0 good, 1 not (the reason on standard
  * error), 2 wrong usage. The checks are those of the daemon: token_verify, token_claims_check, token_decrypt. */
 #include <idbridge/admin.h>
@@ -13,8 +13,9 @@ enum { GOOD = 0, REFUSED = 1, USAGE = 2 };
 
 static const char *const every_alg[] = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256",
                                         "ES384", "ES512", "HS256", "HS384", "HS512", NULL};
-static const char *const every_jwe_alg[] = {"RSA-OAEP-256",   "RSA-OAEP", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW",
-                                            "ECDH-ES+A256KW", "A128KW",   "A192KW",  "A256KW",         "dir", NULL};
+static const char *const every_jwe_alg[] = {
+    "RSA-OAEP-256", "RSA-OAEP", "ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW", "A128KW", "A192KW",
+    "A256KW",       "dir",      NULL};
 static const char *const every_enc[] = {"A256GCM",       "A192GCM",       "A128GCM", "A128CBC-HS256",
                                         "A192CBC-HS384", "A256CBC-HS512", NULL};
 
@@ -234,9 +235,12 @@ static const char *const *read_list(struct arena *a, const char *text)
 static bool read_options(struct arena *a, int argc, char **argv, struct options *o)
 {
     static const struct option known[] = {
-        {"jwks", required_argument, NULL, 'j'},         {"key", required_argument, NULL, 'k'},
-        {"issuer", required_argument, NULL, 'i'},       {"audience", required_argument, NULL, 'a'},
-        {"alg", required_argument, NULL, 'g'},          {"signature-only", no_argument, NULL, 's'},
+        {"jwks", required_argument, NULL, 'j'},
+        {"key", required_argument, NULL, 'k'},
+        {"issuer", required_argument, NULL, 'i'},
+        {"audience", required_argument, NULL, 'a'},
+        {"alg", required_argument, NULL, 'g'},
+        {"signature-only", no_argument, NULL, 's'},
         {NULL, 0, NULL, 0},
     };
     int c;

@@ -46,9 +46,9 @@ const struct jose_alg *jose_alg_find(const char *name)
 static const struct {
     const char *key_alg, *alg;
 } exceptions[] = {
-    {"ES521", "ES512"},  {"PS256", "PS384"},         {"PS256", "PS512"},         {"A128GCM", "dir"},
-    {"A192GCM", "dir"},  {"A256GCM", "dir"},         {"A128CBC-HS256", "dir"},   {"A192CBC-HS384", "dir"},
-    {"A256CBC-HS512", "dir"},
+    {"ES521", "ES512"},       {"PS256", "PS384"},       {"PS256", "PS512"},
+    {"A128GCM", "dir"},       {"A192GCM", "dir"},       {"A256GCM", "dir"},
+    {"A128CBC-HS256", "dir"}, {"A192CBC-HS384", "dir"}, {"A256CBC-HS512", "dir"},
 };
 
 /* RFC 7517 §4.4: "The 'alg' parameter identifies the algorithm intended for use with the key." */

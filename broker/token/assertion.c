@@ -11,8 +11,8 @@ enum result token_assertion(struct fault *f, struct arena *a, const struct token
     const char *jti = random_id(a, JTI_BYTES);
 
     NEED(f, jti);
-    json_t *claims = arena_json(a, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "iss", client_id, "sub", client_id, "aud",
-                                             audience, "jti", jti, "iat", (json_int_t)now, "exp",
+    json_t *claims = arena_json(a, json_pack("{s:s, s:s, s:s, s:s, s:I, s:I}", "iss", client_id, "sub", client_id,
+                                             "aud", audience, "jti", jti, "iat", (json_int_t)now, "exp",
                                              (json_int_t)(now + LIFE_S)));
     NEED(f, claims);
     return token_sign(f, a, k, "JWT", no_kid, claims, jws_r);

@@ -43,7 +43,7 @@ static enum result check_nbf(struct fault *f, const json_t *claims, const struct
     return RESULT_OK;
 }
 
-/* Core §3.1.3.7 10: "The iat Claim can be used to reject tokens that were issued too far away from the current time". */
+/* Core §3.1.3.7 10: "The iat Claim can be used to reject tokens issued too far away from the current time". */
 static enum result check_iat(struct fault *f, const json_t *claims, const struct token_expect *e)
 {
     int64_t iat = 0;

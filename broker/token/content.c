@@ -1,6 +1,6 @@
-/* content.c: the second half of a JWE: with the content encryption key in hand, is the ciphertext whole and what does it
- * say? RFC 7518 §5.2 (AES-CBC with HMAC) and §5.3 (AES-GCM), on OpenSSL's EVP. Lengths of IV and tag are exact: cjose
- * took a shorter GCM tag (CVE-2023-37464). Called by decrypt.c; every failure says the same. */
+/* content.c: the second half of a JWE: with the content encryption key in hand, is the ciphertext whole and what does
+ * it say? RFC 7518 §5.2 (AES-CBC with HMAC) and §5.3 (AES-GCM), on OpenSSL's EVP. Lengths of IV and tag are exact:
+ * cjose took a shorter GCM tag (CVE-2023-37464). Called by decrypt.c; every failure says the same. */
 #include "jose.h"
 
 #include <openssl/crypto.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 
 static const struct jose_enc encs[] = {
-    {"A128GCM", 16, 12, 16, "AES-128-GCM", NULL},
+    {"A128GCM", 16, 12, 16, "AES-128-GCM", NULL}, /* cek, iv and tag in bytes */
     {"A192GCM", 24, 12, 16, "AES-192-GCM", NULL},
     {"A256GCM", 32, 12, 16, "AES-256-GCM", NULL},
     {"A128CBC-HS256", 32, 16, 16, "AES-128-CBC", "SHA256"},
@@ -46,22 +46,23 @@ static bool run_cipher(const struct jose_enc *enc, const unsigned char *key, con
 
     if (ctx == NULL || cipher == NULL || EVP_DecryptInit_ex2(ctx, cipher, key, c->raw[2].data, NULL) != 1)
         return false;
-    if (enc->digest == NULL && (EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, (int)tag.len, (void *)(uintptr_t)tag.data) != 1 ||
-                                EVP_DecryptUpdate(ctx, NULL, &n, aad.data, (int)aad.len) != 1))
+    if (enc->digest == NULL &&
+        (EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, (int)tag.len, (void *)(uintptr_t)tag.data) != 1 ||
+         EVP_DecryptUpdate(ctx, NULL, &n, aad.data, (int)aad.len) != 1))
         return false;
     n = 0;
     if (in.len > 0 && EVP_DecryptUpdate(ctx, plain, &n, in.data, (int)in.len) != 1)
         return false;
     if (EVP_DecryptFinal_ex(ctx, plain + n, &rest) != 1)
         return false;
-    *len_r = (size_t)(n + rest);
+    *len_r = (size_t)n + (size_t)rest;
     return true;
 }
 
 /* RFC 7518 §5.2.2.1: the tag is the first half of HMAC(MAC_KEY, AAD || IV || ciphertext || AL), AL the bits of AAD in
  * 64 bits big-endian. It is checked before anything is decrypted, in constant time. */
-static enum result cbc_tag_fits(struct fault *f, struct arena *a, const struct jose_enc *enc, const unsigned char *mac_key,
-                                const struct compact *c, bool *fits_r)
+static enum result cbc_tag_fits(struct fault *f, struct arena *a, const struct jose_enc *enc,
+                                const unsigned char *mac_key, const struct compact *c, bool *fits_r)
 {
     const struct bytes parts[] = {c->text[0], c->raw[2], c->raw[3]};
     size_t total = parts[0].len + parts[1].len + parts[2].len + 8, at = 0;

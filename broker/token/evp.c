@@ -23,7 +23,8 @@ static void add_number(struct numbers *s, const char *name, struct bytes v)
     if (v.len == 0 || s->failed)
         return;
     BIGNUM *bn = s->count < NUMBERS_MAX ? BN_secure_new() : NULL;
-    s->failed = bn == NULL || BN_bin2bn(v.data, (int)v.len, bn) == NULL || OSSL_PARAM_BLD_push_BN(s->bld, name, bn) != 1;
+    s->failed = bn == NULL || BN_bin2bn(v.data, (int)v.len, bn) == NULL ||
+                OSSL_PARAM_BLD_push_BN(s->bld, name, bn) != 1;
     if (bn != NULL)
         s->bn[s->count++] = bn;
 }

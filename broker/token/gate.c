@@ -19,8 +19,9 @@ static enum result split(struct fault *f, struct arena *a, const char *s, size_t
             return FAULT(f, RESULT_INVALID, "more than five parts");
         c->text[c->count] = (struct bytes){(const unsigned char *)at, len};
         if (base64url_decode(f, a, at, len, &c->raw[c->count]) != RESULT_OK)
-            return f->result == RESULT_INTERNAL ? RESULT_INTERNAL
-                                                : FAULT(f, RESULT_INVALID, "part %zu is no strict base64url", c->count + 1);
+            return f->result == RESULT_INTERNAL
+                       ? RESULT_INTERNAL
+                       : FAULT(f, RESULT_INVALID, "part %zu is no strict base64url", c->count + 1);
         c->count++;
         if (dot == NULL)
             break;

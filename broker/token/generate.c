@@ -1,6 +1,6 @@
-/* generate.c: a new key pair as two JWKs. Called by ring.c for our signing keys and by `idbridge key` and `upstream add`
- * for the client keys at ID providers. RFC 7518 §6, RFC 7638 for the kid. The private text is written without jansson,
- * so that no copy of it stays in the heap: it lives in the caller's arena and is wiped when that goes. */
+/* generate.c: a new key pair as two JWKs. Called by ring.c for our signing keys and by `idbridge key` and `upstream
+ * add` for the client keys at ID providers. RFC 7518 §6, RFC 7638 for the kid. The private text is written without
+ * jansson, so that no copy of it stays in the heap: it lives in the caller's arena and is wiped when that goes. */
 #include "jose.h"
 
 #include <openssl/bn.h>
@@ -29,11 +29,11 @@ static const struct number {
     bool private_part;
     size_t size;
 } numbers[] = {
-    {"RSA", "n", OSSL_PKEY_PARAM_RSA_N, false, 0},          {"RSA", "e", OSSL_PKEY_PARAM_RSA_E, false, 0},
-    {"RSA", "d", OSSL_PKEY_PARAM_RSA_D, true, 0},           {"RSA", "p", OSSL_PKEY_PARAM_RSA_FACTOR1, true, 0},
-    {"RSA", "q", OSSL_PKEY_PARAM_RSA_FACTOR2, true, 0},     {"RSA", "dp", OSSL_PKEY_PARAM_RSA_EXPONENT1, true, 0},
-    {"RSA", "dq", OSSL_PKEY_PARAM_RSA_EXPONENT2, true, 0},  {"RSA", "qi", OSSL_PKEY_PARAM_RSA_COEFFICIENT1, true, 0},
-    {"EC", "x", OSSL_PKEY_PARAM_EC_PUB_X, false, 32},       {"EC", "y", OSSL_PKEY_PARAM_EC_PUB_Y, false, 32},
+    {"RSA", "n", OSSL_PKEY_PARAM_RSA_N, false, 0},         {"RSA", "e", OSSL_PKEY_PARAM_RSA_E, false, 0},
+    {"RSA", "d", OSSL_PKEY_PARAM_RSA_D, true, 0},          {"RSA", "p", OSSL_PKEY_PARAM_RSA_FACTOR1, true, 0},
+    {"RSA", "q", OSSL_PKEY_PARAM_RSA_FACTOR2, true, 0},    {"RSA", "dp", OSSL_PKEY_PARAM_RSA_EXPONENT1, true, 0},
+    {"RSA", "dq", OSSL_PKEY_PARAM_RSA_EXPONENT2, true, 0}, {"RSA", "qi", OSSL_PKEY_PARAM_RSA_COEFFICIENT1, true, 0},
+    {"EC", "x", OSSL_PKEY_PARAM_EC_PUB_X, false, 32},      {"EC", "y", OSSL_PKEY_PARAM_EC_PUB_Y, false, 32},
     {"EC", "d", OSSL_PKEY_PARAM_PRIV_KEY, true, 32},
 };
 

@@ -15,10 +15,10 @@ enum { JWK_VERIFY = 1, JWK_SIGN = 2, JWK_DECRYPT = 4 }; /* what `use` and `key_o
 struct jose_alg {
     const char *name;
     enum jose_kty kty;
-    unsigned purpose;  /* JWK_SIGN | JWK_VERIFY, or JWK_DECRYPT */
-    const char *crv;   /* ECDSA: the one curve of this algorithm */
-    size_t hash_len;   /* signatures: bytes of the hash; an HMAC key has at least as many */
-    size_t sig_len;    /* exact bytes of the signature; 0: as many as the RSA modulus */
+    unsigned purpose; /* JWK_SIGN | JWK_VERIFY, or JWK_DECRYPT */
+    const char *crv;  /* ECDSA: the one curve of this algorithm */
+    size_t hash_len;  /* signatures: bytes of the hash; an HMAC key has at least as many */
+    size_t sig_len;   /* exact bytes of the signature; 0: as many as the RSA modulus */
 };
 const struct jose_alg *jose_alg_find(const char *name);
 /* May a key whose JWK says `key_alg` (NULL: nothing) be used by a token whose header says `alg`? */
@@ -29,11 +29,14 @@ size_t jose_curve_bytes(const char *crv);
 
 /* ---- one JWK (jwk.c) ---------------------------------------------------------------------------------- */
 
+enum { JWK_MAX_BYTES = 32 * 1024 };
+CHECKED enum result jwk_parse(struct fault *f, struct arena *a, const char *text, json_t **out_r); /* text to JSON */
+
 struct jwk {
     enum jose_kty kty;
-    const char *kid, *alg, *crv; /* NULL when absent */
-    unsigned allows;             /* JWK_ bits */
-    size_t bits;                 /* RSA modulus */
+    const char *kid, *alg, *crv;                     /* NULL when absent */
+    unsigned allows;                                 /* JWK_ bits */
+    size_t bits;                                     /* RSA modulus */
     struct bytes n, e, x, y, k, d, p, q, dp, dq, qi; /* decoded; empty when absent */
 };
 /* Reads and judges one JWK; RESULT_INVALID with the reason when it must not be used. Private members are read only
@@ -53,11 +56,11 @@ bool rsa_is_roca(const struct bytes *modulus); /* roca.c: CVE-2017-15361 */
 enum { COMPACT_MAX = 5, TOKEN_MAX_BYTES = 16 * 1024, JOSE_HEADER_MAX = 8 * 1024 };
 
 struct compact {
-    size_t count;                        /* 3: JWS, 5: JWE */
-    struct bytes text[COMPACT_MAX];      /* the parts as they came */
-    struct bytes raw[COMPACT_MAX];       /* decoded */
+    size_t count;                   /* 3: JWS, 5: JWE */
+    struct bytes text[COMPACT_MAX]; /* the parts as they came */
+    struct bytes raw[COMPACT_MAX];  /* decoded */
     json_t *header;
-    const char *alg, *kid, *typ;         /* kid and typ may be NULL */
+    const char *alg, *kid, *typ; /* kid and typ may be NULL */
 };
 CHECKED enum result compact_read(struct fault *f, struct arena *a, const char *s, size_t n, size_t max,
                                  struct compact *out_r);
@@ -71,7 +74,7 @@ struct token_key {
     const char *kid, *alg;
     enum jose_kty kty;
     const char *crv;
-    size_t bytes;       /* RSA modulus or HMAC secret */
+    size_t bytes; /* RSA modulus or HMAC secret */
     unsigned allows;
 };
 struct token_keys {
@@ -106,7 +109,7 @@ CHECKED enum result unwrap_cek(struct fault *f, const struct token_private *k, c
                                const struct jose_enc *enc, unsigned char cek[CEK_MAX]);
 /* RSA-OAEP with this hash for both digest and MGF1, empty label. False: it does not fit. */
 bool unwrap_rsa_oaep(EVP_PKEY *pkey, const char *digest, struct bytes wrapped, unsigned char *out, size_t *len_r);
-CHECKED enum result content_decrypt(struct fault *f, struct arena *a, const struct compact *c, const struct jose_enc *enc,
-                                    const unsigned char *cek, struct bytes *plain_r);
+CHECKED enum result content_decrypt(struct fault *f, struct arena *a, const struct compact *c,
+                                    const struct jose_enc *enc, const unsigned char *cek, struct bytes *plain_r);
 
 #endif

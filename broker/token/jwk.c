@@ -60,7 +60,7 @@ static unsigned key_ops_allow(const json_t *j)
     static const struct {
         const char *op;
         unsigned bit;
-    } ops[] = {{"verify", JWK_VERIFY},     {"sign", JWK_SIGN},          {"decrypt", JWK_DECRYPT},
+    } ops[] = {{"verify", JWK_VERIFY},     {"sign", JWK_SIGN},         {"decrypt", JWK_DECRYPT},
                {"unwrapKey", JWK_DECRYPT}, {"deriveKey", JWK_DECRYPT}, {"deriveBits", JWK_DECRYPT}};
     const json_t *list = json_object_get(j, "key_ops");
     unsigned allowed = 0;
@@ -156,6 +156,11 @@ static enum result check_numbers(struct fault *f, struct jwk *k)
     return RESULT_OK;
 }
 
+enum result jwk_parse(struct fault *f, struct arena *a, const char *text, json_t **out_r)
+{
+    return json_parse(f, a, text, strlen(text), JWK_MAX_BYTES, out_r);
+}
+
 enum result jwk_read(struct fault *f, struct arena *a, const json_t *j, bool with_private, struct jwk *out_r)
 {
     *out_r = (struct jwk){0};
@@ -192,7 +197,7 @@ enum result jwk_cjose(struct fault *f, struct arena *a, const json_t *j, const s
     CLEANUP(buf) struct buf bare;
     cjose_err err = {0}; /* some paths of cjose return NULL without filling it */
 
-    buf_init(&bare, 32 * 1024);
+    buf_init(&bare, JWK_MAX_BYTES);
     write_bare(&bare, j, k, with_private);
     if (bare.failed)
         return FAULT(f, RESULT_INTERNAL, "out of memory");
@@ -231,6 +236,6 @@ enum result token_thumbprint(struct fault *f, struct arena *a, const char *jwk_j
 {
     json_t *j = NULL;
 
-    TRY(json_parse(f, a, jwk_json, strlen(jwk_json), 32 * 1024, &j));
+    TRY(jwk_parse(f, a, jwk_json, &j));
     return jwk_thumbprint(f, a, j, out_r);
 }

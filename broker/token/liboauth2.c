@@ -3,7 +3,7 @@
  *
  * Two of its functions are used: oauth2_jose_jwt_encrypt and oauth2_jose_jwt_decrypt (compact JWE, dir, A256GCM, with
  * an HS256 JWS inside). Nothing they judge is believed: our gate looks at the header first, so that the sender cannot
- * choose another algorithm, and purpose and expiry are claims inside that we check ourselves. Compiles with 1.4 and 2. */
+ * choose another algorithm, and purpose and expiry are claims inside that we check. Compiles with 1.4 and 2. */
 #include "jose.h"
 
 #include <oauth2/jose.h>
@@ -58,7 +58,8 @@ enum result token_seal_state(struct fault *f, struct arena *a, const struct mast
     if (!ok)
         return FAULT(f, RESULT_INTERNAL, "liboauth2 cannot seal");
     NEED(f, *out_r);
-    return strlen(*out_r) <= STATE_MAX_BYTES ? RESULT_OK : FAULT(f, RESULT_INTERNAL, "the state is too large to travel");
+    return strlen(*out_r) <= STATE_MAX_BYTES ? RESULT_OK
+                                             : FAULT(f, RESULT_INTERNAL, "the state is too large to travel");
 }
 
 /* The header is ours: dir, A256GCM, nothing more, and nothing wrapped. Without this the sender could choose a key wrap,
@@ -82,7 +83,8 @@ static enum result judge(struct fault *f, const json_t *inside, const char *purp
     json_t *state = json_object_get(inside, "state");
     int64_t expires = 0;
 
-    if (!text_equal(json_text(inside, "purpose"), purpose) || !json_integer_at(inside, "exp", &expires) || state == NULL)
+    if (!text_equal(json_text(inside, "purpose"), purpose) || !json_integer_at(inside, "exp", &expires) ||
+        state == NULL)
         return FAULT(f, RESULT_INVALID, "no sealed state for this purpose");
     if (now >= expires)
         return FAULT(f, RESULT_TIMEOUT, "the sealed state expired %lld s ago", (long long)(now - expires));

@@ -19,7 +19,7 @@ enum result token_public_jwk(struct fault *f, struct arena *a, const char *priva
     token_private_free(k);
     if (use->kty == KTY_OCT)
         return FAULT(f, RESULT_INVALID, "a secret has no public part");
-    TRY(json_parse(f, a, private_jwk, strlen(private_jwk), 32 * 1024, &from));
+    TRY(jwk_parse(f, a, private_jwk, &from));
     bool ok = *kid_r != NULL;
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (json_object_get(from, names[i]) != NULL)
@@ -55,13 +55,16 @@ static enum result check_import(struct fault *f, const struct ring_rows *rows, c
 enum result token_ring_import(struct fault *f, struct store_view *v, struct arena *a, const char *private_jwk,
                               const char *alg, int64_t now, int64_t publish_s, const char **kid_r)
 {
-    struct key_row k = {.use = KEY_USE_SIGN, .private_jwk = private_jwk, .state = KEY_NEXT, .created = now,
+    struct key_row k = {.use = KEY_USE_SIGN,
+                        .private_jwk = private_jwk,
+                        .state = KEY_NEXT,
+                        .created = now,
                         .active_from = now + publish_s};
     struct ring_rows *rows = NULL;
     json_t *public_jwk = NULL;
 
     TRY(token_public_jwk(f, a, private_jwk, alg, kid_r, &k.public_jwk));
-    TRY(json_parse(f, a, k.public_jwk, strlen(k.public_jwk), 32 * 1024, &public_jwk));
+    TRY(jwk_parse(f, a, k.public_jwk, &public_jwk));
     k.alg = json_text(public_jwk, "alg");
     k.kid = *kid_r;
     TRY(rows_of(f, v, a, &rows));

@@ -1,10 +1,10 @@
-/* private.c: one private key of ours, read once and kept for its whole life: to sign (cjose) or to decrypt (EVP). Called
- * by ring.c, upstream/ and the command line. RFC 7517 §4, RFC 7518 §6. */
+/* private.c: one private key of ours, read once and kept for its whole life: to sign (cjose) or to decrypt (EVP).
+ * Called by ring.c, upstream/ and the command line. RFC 7517 §4, RFC 7518 §6. */
 #include "jose.h"
 
 #include <string.h>
 
-enum { PRIVATE_MAX_BYTES = 32 * 1024, ARENA_MAX = 512 * 1024 };
+enum { ARENA_MAX = 512 * 1024 };
 
 /* RFC 7518 §3.2 and §4.4, §4.5: how long the secret must be. 0: any. */
 static bool secret_fits(const struct jose_alg *alg, size_t n)
@@ -129,7 +129,7 @@ enum result token_private_parse(struct fault *f, const char *jwk_json, const cha
 
     *out_r = NULL;
     NEED(f, a);
-    TRY(json_parse(f, a, jwk_json, strlen(jwk_json), PRIVATE_MAX_BYTES, &j));
+    TRY(jwk_parse(f, a, jwk_json, &j));
     TRY(private_new(f, &k));
     enum result r = read_key(f, j, alg, k);
     wipe_json(j);

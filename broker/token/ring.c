@@ -71,9 +71,10 @@ static enum result add_public(struct fault *f, struct arena *a, const struct key
     json_t *from = NULL, *to = json_object();
 
     NEED(f, arena_json(a, to));
-    TRY(json_parse(f, a, k->public_jwk, strlen(k->public_jwk), 32 * 1024, &from));
+    TRY(jwk_parse(f, a, k->public_jwk, &from));
     for (size_t i = 0; i < COUNT_OF(names); i++)
-        if (json_object_get(from, names[i]) != NULL && json_object_set(to, names[i], json_object_get(from, names[i])) != 0)
+        if (json_object_get(from, names[i]) != NULL &&
+            json_object_set(to, names[i], json_object_get(from, names[i])) != 0)
             return FAULT(f, RESULT_INTERNAL, "out of memory");
     return json_array_append(list, to) == 0 ? RESULT_OK : FAULT(f, RESULT_INTERNAL, "out of memory");
 }

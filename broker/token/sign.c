@@ -1,5 +1,5 @@
 /* sign.c: claims become a signed token. Called for every token, receipt and client assertion we make. RFC 7515 §5.1,
- * RFC 7519 §7.1; the work is the one private-key operation, the rest is kept below it (docs/architecture.md, budgets). */
+ * RFC 7519 §7.1; the work is the one private-key operation, the rest is kept small (docs/architecture.md, budgets). */
 #include "jose.h"
 
 #include <openssl/err.h>

@@ -1,7 +1,7 @@
 /* tend.c: how does a signing key live and die? next (in every JWKS, not signing) -> active -> retiring (listed, not
- * signing) -> retired (gone, its private part deleted as soon as it signs no more). Called inside a store transaction at
- * start, hourly, and by `idbridge key rotate`; a node that comes second finds nothing to do. OpenID Connect Core
- * §10.1.1 (rotation by publishing first): a relying party that cached the JWKS must never meet a key it has not seen. */
+ * signing) -> retired (gone, its private part deleted as soon as it signs no more). Called inside a store transaction
+ * at start, hourly, and by `idbridge key rotate`; a node that comes second finds nothing to do. OpenID Connect Core
+ * §10.1.1 (rotation by publishing first): a relying party that cached the JWKS must never meet an unseen key. */
 #include "ring.h"
 
 #include <string.h>
@@ -179,8 +179,14 @@ enum result token_ring_tend(struct fault *f, struct store_view *v, int64_t now, 
     NEED(f, a);
     struct tending *t = arena_alloc(a, sizeof *t);
     NEED(f, t);
-    *t = (struct tending){.view = v, .arena = a, .now = now, .publish_s = publish_s, .rotate_s = rotate_s,
-                          .retire_s = retire_s, .rotate_now = rotate_now, .emergency = emergency};
+    *t = (struct tending){.view = v,
+                          .arena = a,
+                          .now = now,
+                          .publish_s = publish_s,
+                          .rotate_s = rotate_s,
+                          .retire_s = retire_s,
+                          .rotate_now = rotate_now,
+                          .emergency = emergency};
     TRY(tend_all(f, t));
     *changed_r = t->changed;
     return RESULT_OK;

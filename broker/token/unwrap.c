@@ -3,8 +3,8 @@
  * (CVE-2026-53938). Called by decrypt.c.
  *
  * No oracle (Bleichenbacher, Manger): RFC 7516 §11.5: "the recipient MUST NOT distinguish between format, padding, and
- * length errors of encrypted keys. [...] substitute a randomly generated CEK and proceed to the next step". So every row
- * of the table only says "fits" or "does not", and what does not fit is replaced by random bytes. */
+ * length errors of encrypted keys. [...] substitute a randomly generated CEK and proceed to the next step". So every
+ * row of the table only says "fits" or "does not", and what does not fit is replaced by random bytes. */
 #include "jose.h"
 
 #include <openssl/core_names.h>
@@ -123,8 +123,8 @@ static bool agree(const struct unwrap *u, unsigned char *z, size_t *len)
     __attribute__((cleanup(free_pkey_ctx))) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, u->key->pkey, NULL);
 
     /* Setting the peer checks that both keys lie on one curve, and with 1 as last argument the point again. */
-    return peer != NULL && ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 && EVP_PKEY_derive_set_peer_ex(ctx, peer, 1) == 1 &&
-           EVP_PKEY_derive(ctx, z, len) == 1;
+    return peer != NULL && ctx != NULL && EVP_PKEY_derive_init(ctx) == 1 &&
+           EVP_PKEY_derive_set_peer_ex(ctx, peer, 1) == 1 && EVP_PKEY_derive(ctx, z, len) == 1;
 }
 
 static void add_sized(struct buf *b, struct bytes v)
@@ -167,7 +167,7 @@ static bool concat_kdf(const struct unwrap *u, const char *algorithm, struct byt
     EVP_KDF *kdf = EVP_KDF_fetch(NULL, "SSKDF", NULL);
     EVP_KDF_CTX *ctx = kdf != NULL ? EVP_KDF_CTX_new(kdf) : NULL;
     const OSSL_PARAM params[] = {
-        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)(uintptr_t)"SHA256", 0),
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)(uintptr_t) "SHA256", 0),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SECRET, (void *)(uintptr_t)z.data, z.len),
         OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info.data, info.len),
         OSSL_PARAM_construct_end(),
@@ -204,15 +204,15 @@ static const struct {
     const char *digest;
     size_t kek_len;
 } ways[] = {
-    {"RSA-OAEP", rsa_oaep, "SHA1", 0},         {"RSA-OAEP-256", rsa_oaep, "SHA256", 0},
-    {"A128KW", aes_kw, NULL, 16},              {"A192KW", aes_kw, NULL, 24},
-    {"A256KW", aes_kw, NULL, 32},              {"dir", direct, NULL, 0},
-    {"ECDH-ES", ecdh_es, NULL, 0},             {"ECDH-ES+A128KW", ecdh_es, NULL, 16},
-    {"ECDH-ES+A192KW", ecdh_es, NULL, 24},     {"ECDH-ES+A256KW", ecdh_es, NULL, 32},
+    {"RSA-OAEP", rsa_oaep, "SHA1", 0},     {"RSA-OAEP-256", rsa_oaep, "SHA256", 0},
+    {"A128KW", aes_kw, NULL, 16},          {"A192KW", aes_kw, NULL, 24},
+    {"A256KW", aes_kw, NULL, 32},          {"dir", direct, NULL, 0},
+    {"ECDH-ES", ecdh_es, NULL, 0},         {"ECDH-ES+A128KW", ecdh_es, NULL, 16},
+    {"ECDH-ES+A192KW", ecdh_es, NULL, 24}, {"ECDH-ES+A256KW", ecdh_es, NULL, 32},
 };
 
-enum result unwrap_cek(struct fault *f, const struct token_private *k, const struct compact *c, const struct jose_enc *enc,
-                       unsigned char cek[CEK_MAX])
+enum result unwrap_cek(struct fault *f, const struct token_private *k, const struct compact *c,
+                       const struct jose_enc *enc, unsigned char cek[CEK_MAX])
 {
     CLEANUP(arena) struct arena *a = arena_new(256 * 1024);
     const struct unwrap u = {k, c, enc, a};

@@ -64,18 +64,20 @@ bool token_looks_encrypted(const char *compact, size_t n); /* five parts */
 
 /* Makes a key pair: alg RS256, PS256, RSA-OAEP-256 (RSA 2048) or ES256 (P-256). kid is the RFC 7638 thumbprint. JSON
  * texts in the arena; the private one is a secret and wiped when that goes. `use` is the JWK's: sig, enc, or NULL. */
-CHECKED enum result token_generate(struct fault *f, struct arena *a, const char *alg, const char *use, const char **kid_r,
-                                   const char **private_jwk_r, const char **public_jwk_r);
-/* A private key serves one alg: the one asked for, or (NULL) the one its JWK names; it signs or it decrypts, never both.
- * Its kid is the JWK's, or else the thumbprint. */
-CHECKED enum result token_private_parse(struct fault *f, const char *jwk_json, const char *alg, struct token_private **out_r);
+CHECKED enum result token_generate(struct fault *f, struct arena *a, const char *alg, const char *use,
+                                   const char **kid_r, const char **private_jwk_r, const char **public_jwk_r);
+/* A private key serves one alg: the one asked for, or (NULL) the one its JWK names; it signs or it decrypts, never
+ * both. Its kid is the JWK's, or else the thumbprint. */
+CHECKED enum result token_private_parse(struct fault *f, const char *jwk_json, const char *alg,
+                                       struct token_private **out_r);
 void token_private_free(struct token_private *k);
 const char *token_private_kid(const struct token_private *k);
 const char *token_private_alg(const struct token_private *k);
 /* The public JWK (with kid, alg, use) of a private one of any alg we do; alg NULL: as the key says. */
 CHECKED enum result token_public_jwk(struct fault *f, struct arena *a, const char *private_jwk, const char *alg,
                                      const char **kid_r, const char **public_jwk_r);
-CHECKED enum result token_thumbprint(struct fault *f, struct arena *a, const char *jwk_json, const char **out_r); /* RFC 7638 */
+/* RFC 7638. */
+CHECKED enum result token_thumbprint(struct fault *f, struct arena *a, const char *jwk_json, const char **out_r);
 
 /* The header holds alg, kid (unless no_kid) and typ (when not NULL). */
 CHECKED enum result token_sign(struct fault *f, struct arena *a, const struct token_private *k, const char *typ,
@@ -87,8 +89,10 @@ CHECKED enum result token_sign(struct fault *f, struct arena *a, const struct to
 struct token_ring;
 CHECKED enum result token_ring_load(struct fault *f, struct store_view *v, int64_t now, struct token_ring **out_r);
 void token_ring_free(struct token_ring *r);
-const struct token_private *token_ring_signer(const struct token_ring *r, const char *alg); /* RS256, ES256; borrowed; NULL: none */
-const char *token_ring_jwks(const struct token_ring *r);                      /* JSON text: kty,n,e | crv,x,y, kid, alg, use */
+/* RS256 or ES256; borrowed; NULL: none. */
+const struct token_private *token_ring_signer(const struct token_ring *r, const char *alg);
+/* JSON text: kty, n, e or crv, x, y; kid, alg, use; x5c and x5t#S256 when stored. */
+const char *token_ring_jwks(const struct token_ring *r);
 const struct token_keys *token_ring_public(const struct token_ring *r);       /* to verify our own */
 int64_t token_ring_next_change(const struct token_ring *r);                   /* when to load anew; INT64_MAX: never */
 /* One step of the life of keys: makes the first ones, starts a `next` when the active one grows old, promotes, retires.
@@ -96,11 +100,12 @@ int64_t token_ring_next_change(const struct token_ring *r);                   /*
 CHECKED enum result token_ring_tend(struct fault *f, struct store_view *v, int64_t now, int64_t publish_s,
                                     int64_t rotate_s, int64_t retire_s, bool rotate_now, bool emergency, bool *changed_r);
 
-/* An administrator's hand, in a transaction. Import: a private JWK made elsewhere (RS256 or ES256) becomes the `next` of
- * its alg. Retire: out of the JWKS now; RESULT_CONFLICT for a key that signs, RESULT_NOT_FOUND for an unknown kid. */
+/* An administrator's hand, in a transaction. Import: a private JWK made elsewhere (RS256 or ES256) becomes the `next`
+ * of its alg. Retire: out of the JWKS now; RESULT_CONFLICT for a key that signs, RESULT_NOT_FOUND for an unknown kid. */
 CHECKED enum result token_ring_import(struct fault *f, struct store_view *v, struct arena *a, const char *private_jwk,
                                       const char *alg, int64_t now, int64_t publish_s, const char **kid_r);
-CHECKED enum result token_ring_retire(struct fault *f, struct store_view *v, struct arena *a, const char *kid, int64_t now);
+CHECKED enum result token_ring_retire(struct fault *f, struct store_view *v, struct arena *a, const char *kid,
+                                      int64_t now);
 
 /* ---- client assertions (RFC 7523), both directions ---------------------------------------------------- */
 

@@ -65,7 +65,8 @@ __attribute__((unused)) static void free_pair(struct pair *p)
     token_keys_free(p->keys);
 }
 
-__attribute__((unused)) static const char *signed_with(const struct token_private *k, const char *typ, const char *claims)
+__attribute__((unused)) static const char *signed_with(const struct token_private *k, const char *typ,
+                                                       const char *claims)
 {
     const char *jws = NULL;
     json_t *j = arena_json(arena, json_loads(claims, 0, NULL));
@@ -85,7 +86,7 @@ __attribute__((unused)) static const char *part(const char *text)
 }
 
 __attribute__((unused)) static enum result verify(const char *jws, const struct token_keys *keys,
-                                                   const char *const *algs, enum token_fault *why)
+                                                  const char *const *algs, enum token_fault *why)
 {
     const struct token_policy policy = {.algs = algs};
     struct token_parts parts;

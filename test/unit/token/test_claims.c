@@ -2,8 +2,14 @@
  * edge that do not. */
 #include "support.h"
 
-static const struct token_expect login = {.iss = "https://idp", .aud = "us", .nonce = "n1", .require_exp = true,
-                                          .require_iat = true, .now = 1000, .leeway_s = 60, .max_age_s = 300,
+static const struct token_expect login = {.iss = "https://idp",
+                                          .aud = "us",
+                                          .nonce = "n1",
+                                          .require_exp = true,
+                                          .require_iat = true,
+                                          .now = 1000,
+                                          .leeway_s = 60,
+                                          .max_age_s = 300,
                                           .azp_rule = true};
 
 #define CLAIMS(iss, aud, times, more) "{\"iss\":" iss ",\"aud\":" aud "," times ",\"nonce\":\"n1\"" more "}"

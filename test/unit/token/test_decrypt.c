@@ -1,5 +1,5 @@
-/* test_decrypt.c: encrypted tokens made by another library (cjose) or by hand are opened, and those that other libraries
- * fell for are not; every failure of a wrapped key looks like every other. */
+/* test_decrypt.c: encrypted tokens made by another library (cjose) or by hand are opened, and those that other
+ * libraries fell for are not; every failure of a wrapped key looks like every other. */
 #include "support.h"
 
 #include <cjose/cjose.h>
@@ -7,12 +7,13 @@
 #include <openssl/evp.h>
 #include <openssl/rsa.h>
 
-static const char *const algs[] = {"RSA-OAEP", "RSA-OAEP-256", "A128KW", "A256KW", "dir", "ECDH-ES", "RSA1_5",
-                                   "PBES2-HS256+A128KW", NULL};
+static const char *const algs[] = {"RSA-OAEP", "RSA-OAEP-256",       "A128KW", "A256KW", "dir", "ECDH-ES",
+                                   "RSA1_5",   "PBES2-HS256+A128KW", NULL};
 static const char *const encs[] = {"A128GCM", "A256GCM", "A128CBC-HS256", "A256CBC-HS512", NULL};
 
-static const char secret_jwk[] = "{\"kty\":\"oct\",\"k\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\"}"; /* 32 bytes */
-static const char short_jwk[] = "{\"kty\":\"oct\",\"k\":\"AAECAwQFBgcICQoLDA0ODw\"}";                        /* 16 bytes */
+static const char secret_jwk[] =
+    "{\"kty\":\"oct\",\"k\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\"}";        /* 32 bytes */
+static const char short_jwk[] = "{\"kty\":\"oct\",\"k\":\"AAECAwQFBgcICQoLDA0ODw\"}"; /* 16 bytes */
 
 static struct token_private *private_of(const char *jwk, const char *alg)
 {
@@ -93,7 +94,8 @@ static const char *gcm_token(const char *header, const char *wrapped, const unsi
     assert_int_equal(1, EVP_EncryptFinal_ex(ctx, out + n, &rest));
     assert_int_equal(1, EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, 16, tag));
     EVP_CIPHER_CTX_free(ctx);
-    return arena_printf(arena, "%s.%s.%s.%s.%s", aad, wrapped, b64(zero_iv, 12), b64(out, (size_t)n), b64(tag, tag_len));
+    return arena_printf(arena, "%s.%s.%s.%s.%s", aad, wrapped, b64(zero_iv, 12), b64(out, (size_t)n),
+                        b64(tag, tag_len));
 }
 
 static const unsigned char known_key[32] = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
@@ -104,7 +106,7 @@ static void opens_what_cjose_makes(void **state)
     (void)state;
     static const struct {
         const char *alg, *enc;
-    } rows[] = {{"dir", "A256GCM"},   {"A256KW", "A256GCM"},          {"A256KW", "A128CBC-HS256"},
+    } rows[] = {{"dir", "A256GCM"},       {"A256KW", "A256GCM"},       {"A256KW", "A128CBC-HS256"},
                 {"dir", "A128CBC-HS256"}, {"A256KW", "A256CBC-HS512"}, {"A256KW", "A128GCM"}};
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -160,7 +162,8 @@ static void zero_cek_opens_nothing(void **state)
 
     json_object_del(bare, "alg");
     json_object_del(bare, "use");
-    struct token_private *k = private_of(json_compact(arena, bare), "RSA-OAEP-256"), *kw = private_of(secret_jwk, "A256KW");
+    struct token_private *k = private_of(json_compact(arena, bare), "RSA-OAEP-256"),
+                         *kw = private_of(secret_jwk, "A256KW");
     assert_shut(k, gcm_token("{\"alg\":\"RSA-OAEP-256\",\"enc\":\"A256GCM\"}", b64(wrapped, 256), zeros, "forged", 16));
     assert_shut(k, gcm_token("{\"alg\":\"RSA-OAEP-256\",\"enc\":\"A256GCM\"}", "", zeros, "forged", 16));
     assert_shut(kw, gcm_token("{\"alg\":\"A256KW\",\"enc\":\"A256GCM\"}", b64(wrapped, 40), zeros, "forged", 16));
@@ -179,8 +182,8 @@ static void odd_wrapped_keys_are_refused(void **state)
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         struct token_private *k = private_of(i == 0 ? short_jwk : secret_jwk, names[i]);
         for (size_t n = 0; n <= sizeof wrapped; n++)
-            assert_shut(k, gcm_token(arena_printf(arena, "{\"alg\":\"%s\",\"enc\":\"A256GCM\"}", names[i]), b64(wrapped, n),
-                                     known_key, "x", 16));
+            assert_shut(k, gcm_token(arena_printf(arena, "{\"alg\":\"%s\",\"enc\":\"A256GCM\"}", names[i]),
+                                     b64(wrapped, n), known_key, "x", 16));
         token_private_free(k);
     }
     struct token_private *dir = private_of(secret_jwk, "dir");
@@ -200,7 +203,8 @@ static void pbes2_rsa15_and_zip_are_refused(void **state)
     assert_true(clock_monotonic_us() - before < 1000000);
     assert_shut(dir, gcm_token("{\"alg\":\"RSA1_5\",\"enc\":\"A256GCM\"}", "AAAA", known_key, "x", 16));
     assert_shut(dir, gcm_token("{\"alg\":\"dir\",\"enc\":\"A256GCM\",\"zip\":\"DEF\"}", "", known_key, "x", 16));
-    assert_shut(dir, gcm_token("{\"alg\":\"dir\",\"enc\":\"A256GCM\",\"crit\":[\"x\"],\"x\":1}", "", known_key, "x", 16));
+    assert_shut(dir,
+                gcm_token("{\"alg\":\"dir\",\"enc\":\"A256GCM\",\"crit\":[\"x\"],\"x\":1}", "", known_key, "x", 16));
     assert_shut(dir, gcm_token("{\"alg\":\"dir\",\"alg\":\"dir\",\"enc\":\"A256GCM\"}", "", known_key, "x", 16));
     assert_opens(dir, gcm_token("{\"alg\":\"dir\",\"enc\":\"A256GCM\",\"kid\":\"any\"}", "", known_key, "x", 16), "x");
     assert_result(RESULT_INVALID, token_private_parse(&fault, secret_jwk, "PBES2-HS256+A128KW", &none));
@@ -229,8 +233,8 @@ static void invalid_curve_is_refused(void **state)
     json_object_del(bare, "use");
     struct token_private *k = private_of(json_compact(arena, bare), "ECDH-ES");
     for (size_t i = 0; i < COUNT_OF(epks); i++)
-        assert_shut(k, gcm_token(arena_printf(arena, "{\"alg\":\"ECDH-ES\",\"enc\":\"A256GCM\",\"epk\":%s}", epks[i]), "",
-                                 known_key, "x", 16));
+        assert_shut(k, gcm_token(arena_printf(arena, "{\"alg\":\"ECDH-ES\",\"enc\":\"A256GCM\",\"epk\":%s}", epks[i]),
+                                 "", known_key, "x", 16));
     token_private_free(k);
     free_pair(&ec);
 }
@@ -271,12 +275,14 @@ static void wrong_wrapped_keys_are_not_told_apart(void **state)
                  "hello");
 
     const char *const wrong[] = {
-        wrap_rsa(pkey, RSA_PKCS1_OAEP_PADDING, known_key, 31),    /* right padding, wrong length */
-        wrap_rsa(pkey, RSA_PKCS1_OAEP_PADDING, known_key, 0),     /* right padding, empty */
+        wrap_rsa(pkey, RSA_PKCS1_OAEP_PADDING, known_key, 31), /* right padding, wrong length */
+        wrap_rsa(pkey, RSA_PKCS1_OAEP_PADDING, known_key, 0),  /* right padding, empty */
         wrap_rsa(pkey, RSA_PKCS1_OAEP_PADDING, known_key + 1, 16),
-        wrap_rsa(pkey, RSA_PKCS1_PADDING, known_key, 32),         /* another padding */
-        b64(junk, sizeof junk),                                   /* no padding at all */
-        b64(junk, 255), b64(junk, 1), "",                         /* no ciphertext of this key */
+        wrap_rsa(pkey, RSA_PKCS1_PADDING, known_key, 32), /* another padding */
+        b64(junk, sizeof junk),                           /* no padding at all */
+        b64(junk, 255),
+        b64(junk, 1),
+        "", /* no ciphertext of this key */
     };
     char first[160] = "";
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {

@@ -60,8 +60,8 @@ static void alg_none_is_refused(void **state)
         assert_refused(arena_printf(arena, "%s.%s.AAAA", head, part("{}")), rsa.keys, ALGS("RS256"), TOKEN_ALG);
     }
     assert_refused(arena_printf(arena, "%s.%s.AAAA", part("{}"), part("{}")), rsa.keys, ALGS("RS256"), TOKEN_ALG);
-    assert_refused(arena_printf(arena, "%s.%s.AAAA", part("{\"alg\":[\"RS256\"]}"), part("{}")), rsa.keys, ALGS("RS256"),
-                   TOKEN_MALFORMED);
+    assert_refused(arena_printf(arena, "%s.%s.AAAA", part("{\"alg\":[\"RS256\"]}"), part("{}")), rsa.keys,
+                   ALGS("RS256"), TOKEN_MALFORMED);
     assert_verified(rsa_header(""), rsa.keys, ALGS("RS256"));
 }
 
@@ -117,7 +117,7 @@ static void key_in_the_header_is_refused(void **state)
 static void critical_extensions_are_refused(void **state)
 {
     (void)state;
-    static const char *const members[] = {",\"crit\":[\"exp\"],\"exp\":1", ",\"crit\":[]", ",\"crit\":\"b64\"",
+    static const char *const members[] = {",\"crit\":[\"exp\"],\"exp\":1",     ",\"crit\":[]",   ",\"crit\":\"b64\"",
                                           ",\"crit\":[\"b64\"],\"b64\":false", ",\"b64\":false", ",\"b64\":true"};
 
     for (size_t i = 0; i < COUNT_OF(members); i++)
@@ -195,8 +195,16 @@ static void wrong_shapes_are_refused(void **state)
 {
     (void)state;
     const char *good = rsa_header("");
-    const char *const bad[] = {"", ".", "..", "...", "....", ".....", "a.b", "{\"payload\":\"\"}",
-                               arena_printf(arena, "%s.", good), arena_printf(arena, "%s.a.b", good),
+    const char *const bad[] = {"",
+                               ".",
+                               "..",
+                               "...",
+                               "....",
+                               ".....",
+                               "a.b",
+                               "{\"payload\":\"\"}",
+                               arena_printf(arena, "%s.", good),
+                               arena_printf(arena, "%s.a.b", good),
                                arena_printf(arena, "%s.%s.AAAA", part("[]"), part("{}")),
                                arena_printf(arena, "%s.%s.AAAA", part("\"RS256\""), part("{}")),
                                arena_printf(arena, "%s.%s.AAAA", part("{\"alg\":\"RS256\"} x"), part("{}"))};
@@ -231,10 +239,14 @@ static void typ_is_held_to(void **state)
         const char *header, *typ;
         bool require, good;
     } rows[] = {
-        {",\"typ\":\"at+jwt\"", "at+jwt", true, true},    {",\"typ\":\"application/AT+JWT\"", "at+jwt", true, true},
-        {",\"typ\":\"JWT\"", "at+jwt", false, false},     {"", "at+jwt", false, true},
-        {"", "at+jwt", true, false},                      {",\"typ\":\"\"", "at+jwt", false, false},
-        {",\"typ\":\"at+jwt \"", "at+jwt", false, false}, {",\"typ\":\"anything\"", NULL, true, true},
+        {",\"typ\":\"at+jwt\"", "at+jwt", true, true},
+        {",\"typ\":\"application/AT+JWT\"", "at+jwt", true, true},
+        {",\"typ\":\"JWT\"", "at+jwt", false, false},
+        {"", "at+jwt", false, true},
+        {"", "at+jwt", true, false},
+        {",\"typ\":\"\"", "at+jwt", false, false},
+        {",\"typ\":\"at+jwt \"", "at+jwt", false, false},
+        {",\"typ\":\"anything\"", NULL, true, true},
     };
 
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -257,8 +269,8 @@ static void policy_and_key_choose_the_alg(void **state)
     const char *ps = signed_header(&rsa, "{\"alg\":\"PS256\"}", "{}");
     const char *of_kid = signed_header(&rsa, arena_printf(arena, "{\"alg\":\"PS256\",\"kid\":\"%s\"}", rsa.kid), "{}");
 
-    assert_refused(ps, rsa.keys, ALGS("RS256"), TOKEN_ALG);             /* not in the allow-list */
-    assert_refused(ps, rsa.keys, ALGS("PS256"), TOKEN_NO_KEY);          /* the key says RS256 */
+    assert_refused(ps, rsa.keys, ALGS("RS256"), TOKEN_ALG);              /* not in the allow-list */
+    assert_refused(ps, rsa.keys, ALGS("PS256"), TOKEN_NO_KEY);           /* the key says RS256 */
     assert_refused(of_kid, rsa.keys, ALGS("PS256", "RS256"), TOKEN_ALG); /* the key of this kid says RS256 */
     assert_refused(rsa_header(""), ec.keys, ALGS("RS256", "ES256"), TOKEN_NO_KEY);
 }

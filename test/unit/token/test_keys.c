@@ -114,11 +114,21 @@ static void labels_of_a_key_are_respected(void **state)
         const char *member, *value;
         bool good;
     } rows[] = {
-        {"alg", NULL, true},           {"alg", "\"PS512\"", false},          {"alg", "\"RSA-OAEP\"", false},
-        {"alg", "7", false},           {"use", NULL, true},                  {"use", "\"enc\"", false},
-        {"use", "\"other\"", false},   {"use", "[\"sig\"]", false},          {"key_ops", "[\"verify\"]", true},
-        {"key_ops", "[]", false},      {"key_ops", "[\"encrypt\"]", false},  {"key_ops", "\"decrypt\"", false},
-        {"key_ops", "[\"sign\"]", false}, {"key_ops", "[\"sign\",\"verify\"]", true}, {"kid", "7", false},
+        {"alg", NULL, true},
+        {"alg", "\"PS512\"", false},
+        {"alg", "\"RSA-OAEP\"", false},
+        {"alg", "7", false},
+        {"use", NULL, true},
+        {"use", "\"enc\"", false},
+        {"use", "\"other\"", false},
+        {"use", "[\"sig\"]", false},
+        {"key_ops", "[\"verify\"]", true},
+        {"key_ops", "[]", false},
+        {"key_ops", "[\"encrypt\"]", false},
+        {"key_ops", "\"decrypt\"", false},
+        {"key_ops", "[\"sign\"]", false},
+        {"key_ops", "[\"sign\",\"verify\"]", true},
+        {"kid", "7", false},
     };
     const char *jws = NULL;
     json_t *claims = arena_json(arena, json_object());
@@ -161,7 +171,8 @@ static void off_curve_points_are_refused(void **state)
 static void secrets_stand_alone_and_are_long_enough(void **state)
 {
     (void)state;
-    static const char long_key[] = "{\"kty\":\"oct\",\"kid\":\"s\",\"k\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\"}";
+    static const char long_key[] =
+        "{\"kty\":\"oct\",\"kid\":\"s\",\"k\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8\"}";
     static const char short_key[] = "{\"kty\":\"oct\",\"kid\":\"s\",\"k\":\"AAECAwQFBgcICQoLDA0ODw\"}";
     struct pair p = make_pair("ES256");
     struct token_private *secret = NULL;
@@ -187,7 +198,13 @@ static void secrets_stand_alone_and_are_long_enough(void **state)
 static void sets_that_are_none_are_refused(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", "{}", "[]", "null", "{\"keys\":{}}", "{\"keys\":[]} x", "{\"keys\":[],\"keys\":[]}",
+    static const char *const bad[] = {"",
+                                      "{}",
+                                      "[]",
+                                      "null",
+                                      "{\"keys\":{}}",
+                                      "{\"keys\":[]} x",
+                                      "{\"keys\":[],\"keys\":[]}",
                                       "{\"keys\":[{\"kty\":\"RSA\",\"kty\":\"oct\"}]}"};
     struct token_keys *set = NULL;
 
@@ -228,10 +245,10 @@ static void large_sets_are_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(keys_of_one_kid_are_all_tried),   TEST(at_most_eight_keys_are_tried),
-        TEST(unknown_keys_are_skipped),        TEST(labels_of_a_key_are_respected),
-        TEST(off_curve_points_are_refused),    TEST(secrets_stand_alone_and_are_long_enough),
-        TEST(sets_that_are_none_are_refused),  TEST(large_sets_are_refused),
+        TEST(keys_of_one_kid_are_all_tried),  TEST(at_most_eight_keys_are_tried),
+        TEST(unknown_keys_are_skipped),       TEST(labels_of_a_key_are_respected),
+        TEST(off_curve_points_are_refused),   TEST(secrets_stand_alone_and_are_long_enough),
+        TEST(sets_that_are_none_are_refused), TEST(large_sets_are_refused),
     };
     return cmocka_run_group_tests_name("token: keys", tests, NULL, NULL);
 }

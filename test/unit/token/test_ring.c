@@ -1,5 +1,6 @@
 /* test_ring.c: the life of our signing keys by a clock that the test turns: published before they sign, listed until
- * what they signed has expired, private parts gone as soon as they are not needed. On a real store in a temporary folder. */
+ * what they signed has expired, private parts gone as soon as they are not needed. On a real store in a temporary
+ * folder. */
 #include "support.h"
 
 #include <ftw.h>
@@ -260,7 +261,8 @@ static void the_jwks_is_stable_and_holds_nothing_private(void **state)
     struct token_ring *one = load(START + 10), *two = load(START + 11);
     assert_string_equal(token_ring_jwks(one), token_ring_jwks(two));
     json_t *jwks = arena_json(arena, json_loads(token_ring_jwks(one), 0, NULL));
-    json_array_foreach(json_object_get(jwks, "keys"), i, key) {
+    json_array_foreach(json_object_get(jwks, "keys"), i, key)
+    {
         for (size_t s = 0; s < COUNT_OF(secret); s++)
             assert_null(json_object_get(key, secret[s]));
         assert_non_null(json_text(key, "kid"));
@@ -298,8 +300,13 @@ static enum result put_retired(struct fault *f, struct store_view *v, void *arg)
 {
     (void)arg;
     for (int i = 0; i < 40; i++) {
-        const struct key_row k = {.kid = arena_printf(arena, "old-%d", i), .use = "sign", .alg = "RS256",
-                                  .public_jwk = "{}", .state = "retired", .created = i, .retire_at = i};
+        const struct key_row k = {.kid = arena_printf(arena, "old-%d", i),
+                                  .use = "sign",
+                                  .alg = "RS256",
+                                  .public_jwk = "{}",
+                                  .state = "retired",
+                                  .created = i,
+                                  .retire_at = i};
         TRY(store_key_put(f, v, &k));
     }
     return RESULT_OK;

@@ -46,11 +46,13 @@ static void kid_is_the_thumbprint(void **state)
 {
     (void)state;
     /* RFC 7638 §3.1 gives this key and this result. */
-    const char *jwk =
-        "{\"kty\":\"RSA\",\"n\":\"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJE"
-        "CPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZg"
-        "nYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-c"
-        "sFCur-kEgU8awapJzKnqDKgw\",\"e\":\"AQAB\",\"alg\":\"RS256\",\"kid\":\"2011-04-29\"}";
+    const char *jwk = "{\"kty\":\"RSA\",\"n\":"
+                      "\"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJE"
+                      "CPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_"
+                      "FDW2QvzqY368QQMicAtaSqzs8KJZg"
+                      "nYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_"
+                      "xBniIqbw0Ls1jF44-c"
+                      "sFCur-kEgU8awapJzKnqDKgw\",\"e\":\"AQAB\",\"alg\":\"RS256\",\"kid\":\"2011-04-29\"}";
     const char *print = NULL;
 
     assert_ok(token_thumbprint(&fault, arena, jwk, &print));
@@ -141,9 +143,8 @@ static void assertion_has_what_rfc7523_wants(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(every_alg_signs_and_verifies),     TEST(kid_can_be_left_out),
-        TEST(kid_is_the_thumbprint),            TEST(public_jwk_holds_nothing_private),
-        TEST(no_keys_for_other_purposes),       TEST(private_key_keeps_to_its_alg),
+        TEST(every_alg_signs_and_verifies),     TEST(kid_can_be_left_out),        TEST(kid_is_the_thumbprint),
+        TEST(public_jwk_holds_nothing_private), TEST(no_keys_for_other_purposes), TEST(private_key_keeps_to_its_alg),
         TEST(assertion_has_what_rfc7523_wants),
     };
     return cmocka_run_group_tests_name("token: sign", tests, NULL, NULL);

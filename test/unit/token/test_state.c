@@ -1,5 +1,5 @@
-/* test_state.c: a sealed state comes back as it was, to its purpose, until it expires, and to nobody else. Tests what we
- * use of liboauth2: oauth2_jose_jwt_encrypt and oauth2_jose_jwt_decrypt. */
+/* test_state.c: a sealed state comes back as it was, to its purpose, until it expires, and to nobody else. Tests what
+ * we use of liboauth2: oauth2_jose_jwt_encrypt and oauth2_jose_jwt_decrypt. */
 #include "support.h"
 
 #include <unistd.h>
@@ -54,7 +54,7 @@ static void comes_back_as_it_was(void **state)
     assert_string_equal("{\"client\":\"dhis2\",\"nonce\":\"n-é\",\"n\":7}", json_compact(arena, back));
     assert_null(strstr(text, "dhis2"));
     assert_string_not_equal(text, sealed("upstream", 2000)); /* a fresh nonce each time */
-    for (const char *s = text; *s != '\0'; s++)               /* fits a URL and a cookie as it is */
+    for (const char *s = text; *s != '\0'; s++)              /* fits a URL and a cookie as it is */
         assert_true((*s >= '0' && *s <= '9') || (*s >= 'A' && *s <= 'Z') || (*s >= 'a' && *s <= 'z') ||
                     strchr("-_.", *s) != NULL);
 }
@@ -96,8 +96,8 @@ static void tampering_is_seen(void **state)
         assert_int_not_equal(RESULT_OK, token_open_state(&fault, arena, master, "upstream", bad, 1000, &back));
     }
     for (size_t i = 0; i < n; i++)
-        assert_result(RESULT_INVALID, token_open_state(&fault, arena, master, "upstream", arena_strndup(arena, text, i), 1000,
-                                                       &back));
+        assert_result(RESULT_INVALID,
+                      token_open_state(&fault, arena, master, "upstream", arena_strndup(arena, text, i), 1000, &back));
     assert_null(back);
 }
 
@@ -106,9 +106,12 @@ static void only_our_own_header_is_let_through(void **state)
 {
     (void)state;
     const char *text = sealed("upstream", 2000), *rest = strchr(text, '.');
-    static const char *const headers[] = {
-        "{\"alg\":\"A256KW\",\"enc\":\"A256GCM\"}", "{\"alg\":\"dir\",\"enc\":\"A128GCM\"}",
-        "{\"alg\":\"dir\",\"enc\":\"A256GCM\",\"zip\":\"DEF\"}", "{\"alg\":\"dir\"}", "{}", "[]"};
+    static const char *const headers[] = {"{\"alg\":\"A256KW\",\"enc\":\"A256GCM\"}",
+                                          "{\"alg\":\"dir\",\"enc\":\"A128GCM\"}",
+                                          "{\"alg\":\"dir\",\"enc\":\"A256GCM\",\"zip\":\"DEF\"}",
+                                          "{\"alg\":\"dir\"}",
+                                          "{}",
+                                          "[]"};
     json_t *back = NULL;
 
     for (size_t i = 0; i < COUNT_OF(headers); i++) {

@@ -2,7 +2,7 @@
  * algorithm we do is opened and says what it should. */
 #include "vectors.h"
 
-static const char *const algs[] = {"RSA-OAEP", "RSA-OAEP-256", "A128KW",         "A192KW",         "A256KW", "dir",
+static const char *const algs[] = {"RSA-OAEP", "RSA-OAEP-256",   "A128KW",         "A192KW",         "A256KW", "dir",
                                    "ECDH-ES",  "ECDH-ES+A128KW", "ECDH-ES+A192KW", "ECDH-ES+A256KW", NULL};
 static const char *const encs[] = {"A128GCM",       "A192GCM",       "A256GCM", "A128CBC-HS256",
                                    "A192CBC-HS384", "A256CBC-HS512", NULL};

@@ -1,8 +1,8 @@
 /* test_wycheproof_jwk.c: the 26 key sets of Wycheproof: weak, mixed, ambiguous or mislabelled keys verify nothing. */
 #include "vectors.h"
 
-static const char *const algs[] = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
-                                   "ES256", "ES384", "ES512", "HS256", "HS384", "HS512", NULL};
+static const char *const algs[] = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256",
+                                   "ES384", "ES512", "HS256", "HS384", "HS512", NULL};
 
 static enum outcome run(const json_t *group, const json_t *test)
 {

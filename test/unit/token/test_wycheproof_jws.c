@@ -2,8 +2,8 @@
  * that carry '?' inside base64url, which RFC 7515 §2 does not have. */
 #include "vectors.h"
 
-static const char *const algs[] = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
-                                   "ES256", "ES384", "ES512", "HS256", "HS384", "HS512", NULL};
+static const char *const algs[] = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256",
+                                   "ES384", "ES512", "HS256", "HS384", "HS512", NULL};
 
 static const struct exception refused[] = {
     {372, "'?' inside the base64url of the header"},
@@ -11,17 +11,17 @@ static const struct exception refused[] = {
     {0, NULL},
 };
 
-/* 367 and 370 are to have padding, but the file lost it: they are byte for byte the valid 357, so nobody can refuse them
- * and accept that. test_gate.c has them with their padding. */
+/* 367 and 370 are to have padding, but the file lost it: they are byte for byte the valid 357, so nobody can refuse
+ * them and accept that. test_gate.c has them with their padding. */
 static bool contradicts_a_valid_one(const json_t *group, const json_t *test)
 {
     const json_t *other;
     size_t i;
 
-    json_array_foreach(json_object_get(group, "tests"), i, other)
-        if (text_equal(json_text(test, "result"), "invalid") && text_equal(json_text(other, "result"), "valid") &&
-            text_equal(json_text(test, "jws"), json_text(other, "jws")))
-            return true;
+    json_array_foreach(json_object_get(group, "tests"), i,
+                       other) if (text_equal(json_text(test, "result"), "invalid") &&
+                                  text_equal(json_text(other, "result"), "valid") &&
+                                  text_equal(json_text(test, "jws"), json_text(other, "jws"))) return true;
     return false;
 }
 

@@ -1,6 +1,7 @@
 /* vectors.h: reads a Wycheproof file (C2SP/wycheproof, testvectors_v1) and hands each test of each group to a function
- * that says accepted, refused, not supported, or that the file contradicts itself; counts them. The folder is IDBRIDGE_VECTORS, default ../shared/vectors;
- * without it the tests are skipped, or fail when IDBRIDGE_REQUIRE_VECTORS is set (as in CI). */
+ * that says accepted, refused, not supported, or that the file contradicts itself; counts them. The folder is
+ * IDBRIDGE_VECTORS, default ../shared/vectors; without it the tests are skipped, or fail when IDBRIDGE_REQUIRE_VECTORS
+ * is set (as in CI). */
 #ifndef TEST_TOKEN_VECTORS_H
 #define TEST_TOKEN_VECTORS_H
 
@@ -24,7 +25,8 @@ static json_t *load_vectors(const char *name)
     if (file == NULL && getenv("IDBRIDGE_REQUIRE_VECTORS") != NULL)
         fail_msg("%s cannot be read and IDBRIDGE_REQUIRE_VECTORS is set", path);
     if (file == NULL) {
-        print_message("skipped: %s cannot be read; set IDBRIDGE_VECTORS to the folder with the Wycheproof files\n", path);
+        print_message("skipped: %s cannot be read; set IDBRIDGE_VECTORS to the folder with the Wycheproof files\n",
+                      path);
         skip();
     }
     return file;
@@ -70,13 +72,12 @@ static struct counts run_vectors(const char *name, run_vector *run, const struct
     size_t i, k;
 
     json_array_foreach(json_object_get(file, "testGroups"), i, group)
-        json_array_foreach(json_object_get(group, "tests"), k, test)
-            judge(test, run(group, test), exceptions, &c);
+        json_array_foreach(json_object_get(group, "tests"), k, test) judge(test, run(group, test), exceptions, &c);
     json_decref(file);
     print_message("%s: %d valid (%d accepted, %d of algorithms we do not do, %d refused with reason), "
                   "%d invalid (%d refused, %d identical to a valid one)\n",
-                  name, c.valid, c.valid_accepted, c.valid_unsupported, c.valid - c.valid_accepted - c.valid_unsupported,
-                  c.invalid, c.invalid_refused, c.contradictions);
+                  name, c.valid, c.valid_accepted, c.valid_unsupported,
+                  c.valid - c.valid_accepted - c.valid_unsupported, c.invalid, c.invalid_refused, c.contradictions);
     return c;
 }
 
