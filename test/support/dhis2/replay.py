@@ -13,8 +13,8 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from replaying import (bearer_cases, login_cases, route_cases, users_engine, users_hooks,
-                       users_sessions, users_values, web_api_cases, world)                                                   # noqa: E402
+from replaying import (bearer_cases, login_cases, more_cases, route_cases, users_engine, users_hooks,
+                       users_sessions, users_values, version_cases, web_api_cases, world)                                                   # noqa: E402
 from replaying.mini_op import MiniOp                    # noqa: E402
 from replaying.script import Script                     # noqa: E402
 
@@ -107,6 +107,30 @@ async def suite_sessions(bench, tally):
     await redis.by_kind("3d/9", "redis ")
 
 
+async def suite_versions(bench, tally):
+    """The same script on both versions."""
+    for name, version, file in (("both", "2.43", "on-2.43.1-users.txt"), ("both-old", "2.41", "users-sessions-pat.txt")):
+        bench.op.reset()
+        origin = await bench.start(name, version)
+        await version_cases.VersionReplay(Script(tally, OLD + file), bench, origin, version == "2.41").run()
+    await version_cases.replay_twins(Script(tally, OLD + "openid-twins.txt"), bench, await bench.start("twins", "2.41"))
+    flags = {"oauth2__authorization__server__enabled": "on", "oidc__oauth2__login__enabled": "off"}
+    await version_cases.replay_flags(Script(tally, OLD + "flags.txt"), bench, await bench.start("flags", "2.41", **flags))
+
+
+async def suite_more(bench, tally):
+    """Sessions, groups and OIDC variants; routes and more."""
+    for name, version, file in (("more", "2.43", "on-2.43.1-"), ("more-old", "2.41", "")):
+        bench.op.reset()
+        script = Script(tally, OLD + file + "sessions-groups-oidc-variants.txt")
+        origin = await bench.start(name, version)
+        await more_cases.MoreReplay(script, bench, origin, version == "2.41").variants()
+    for name, version, file in (("extra", "2.43", NEW + "routes-and-more.txt"), ("extra-old", "2.41", OLD + "extra.txt")):
+        bench.op.reset()
+        origin = await bench.start(name, version)
+        await more_cases.MoreReplay(Script(tally, file), bench, origin, version == "2.41").more()
+
+
 async def suite_kid_reuse(bench, tally):
     bench.op.reset()
     origin = await bench.start("kid")
@@ -114,8 +138,8 @@ async def suite_kid_reuse(bench, tally):
                                        bearer_cases.Bearers(bench, origin), bearer_cases.LINE)
 
 
-SUITES = [suite_login, suite_login_old, suite_bearer, suite_bearer_old, suite_web_api, suite_routes, suite_users, suite_sessions,
-          suite_kid_reuse]
+SUITES = [suite_login, suite_login_old, suite_bearer, suite_bearer_old, suite_web_api, suite_routes, suite_users, suite_sessions, suite_versions,
+          suite_more,           suite_kid_reuse]
 
 
 async def run(names):

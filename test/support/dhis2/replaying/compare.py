@@ -23,6 +23,7 @@ def normal(value):
     if not isinstance(value, dict):
         if not isinstance(value, str):
             return value
+        value = value.partition(" are in unnamed module")[0]
         return re.sub(r"\n? at \[Source: .*$", "", ORIGIN.sub("<origin>", value), flags=re.S)
     kept = {}
     for key, item in value.items():
@@ -60,7 +61,7 @@ def same_body(recorded, got, loose=False):
     recorded = recorded.strip()
     if not recorded or is_html(recorded):
         return None if not recorded or is_html(got) else (recorded[:60], got[:200])
-    for text in (recorded, recorded.replace("\\'", "'")):
+    for text in (recorded, recorded.replace("\\'", "'"), recorded.replace("\\\\u", "\\u")):
         try:
             want = json.loads(text)
             break
