@@ -3,6 +3,7 @@
 #include "internal.h"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -307,10 +308,12 @@ static enum result read_directory(struct fault *f, const struct reader *r, struc
 
 /* ---- all directories */
 
-/* libldap reads ldap.conf, ~/.ldaprc and LDAP* variables at its first use; ours decides alone. */
-static void ignore_system_settings(void)
+/* libldap reads ldap.conf, ~/.ldaprc and LDAP* variables at its first use: our configuration decides alone. And it writes
+ * to a connection that the server has closed with plain write(2): without this a restarted directory would end us. */
+static void tame_libldap(void)
 {
     (void)setenv("LDAPNOINIT", "1", 1);
+    (void)signal(SIGPIPE, SIG_IGN);
 }
 
 static enum result read_all(struct fault *f, const struct config *c, struct directories *d)
@@ -367,7 +370,7 @@ struct directory *dir_find(const struct directories *d, const char *name, size_t
 enum result directories_new(struct fault *f, const struct config *c, struct directories **out_r)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, ignore_system_settings);
+    (void)pthread_once(&once, tame_libldap);
     struct directories *d = calloc(1, sizeof *d);
     NEED(f, d);
     d->arena = arena_new(MEMORY);

@@ -79,7 +79,8 @@ static struct timeval timeval_of(int64_t us)
 static bool set_base_options(LDAP *ld, const struct directory *d, int64_t timeout_us)
 {
     const struct timeval network = timeval_of(timeout_us), search = timeval_of(d->search_timeout_us);
-    const int version = LDAP_VERSION3, never = LDAP_DEREF_NEVER, none = 0;
+    /* The server's own limit lies above ours: Samba counts it in whole seconds and may end a second early. */
+    const int version = LDAP_VERSION3, never = LDAP_DEREF_NEVER, none = 0, seconds = (int)search.tv_sec + 1;
     const struct {
         int option;
         const void *value;
@@ -89,7 +90,7 @@ static bool set_base_options(LDAP *ld, const struct directory *d, int64_t timeou
         {LDAP_OPT_DEREF, &never},
         {LDAP_OPT_RESTART, LDAP_OPT_ON},
         {LDAP_OPT_SIZELIMIT, &none},
-        {LDAP_OPT_TIMELIMIT, &none},
+        {LDAP_OPT_TIMELIMIT, &seconds},
         {LDAP_OPT_NETWORK_TIMEOUT, &network},
         {LDAP_OPT_TIMEOUT, &search},
         {LDAP_OPT_CONNECT_ASYNC, LDAP_OPT_ON}, /* or NETWORK_TIMEOUT does not bound the TLS handshake */
@@ -105,7 +106,7 @@ static bool set_base_options(LDAP *ld, const struct directory *d, int64_t timeou
 
 static bool set_tls_options(LDAP *ld, const struct directory *d)
 {
-    const int demand = LDAP_OPT_X_TLS_DEMAND, san = LDAP_OPT_X_TLS_TRY, crl = LDAP_OPT_X_TLS_CRL_NONE,
+    const int demand = LDAP_OPT_X_TLS_DEMAND, san = LDAP_OPT_X_TLS_TRY,
               tls12 = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2, client = 0;
     const struct {
         int option;
@@ -114,7 +115,6 @@ static bool set_tls_options(LDAP *ld, const struct directory *d)
         {LDAP_OPT_X_TLS_CACERTFILE, d->ca_file},
         {LDAP_OPT_X_TLS_REQUIRE_CERT, &demand},
         {LDAP_OPT_X_TLS_REQUIRE_SAN, &san}, /* RFC 6125: the CN counts only where there is no name in the SAN */
-        {LDAP_OPT_X_TLS_CRLCHECK, &crl},
         {LDAP_OPT_X_TLS_PROTOCOL_MIN, &tls12},
         {LDAP_OPT_X_TLS_NEWCTX, &client}, /* last: it makes the context out of the options before it */
     };

@@ -30,7 +30,7 @@ static const char *advice(const char *detail)
     static const struct {
         const char *says, *look_at;
     } rows[] = {
-        {"refused", "does the server run, and on this port? Does a firewall reject it?"},
+        {"Connection refused", "does the server run, and on this port? Does a firewall reject it?"},
         {"in time", "a firewall may drop the packets, or the server hangs."},
         {"Timed out", "the server accepts connections and does not answer: it hangs, or this is not its LDAP port."},
         {"name not found", "is the host name right, and does this machine's DNS know it?"},

@@ -46,10 +46,9 @@ enum result dir_search(struct fault *f, struct arena *a, struct connection *c, c
     CLEANUP(ldapmsg) LDAPMessage *answer = NULL;
     TRY(page_control(f, c, s, &page));
     LDAPControl *controls[] = {page, NULL};
-    int64_t us = c->directory->search_timeout_us;
-    struct timeval limit = {.tv_sec = us / 1000000, .tv_usec = us % 1000000};
+    /* no timeout here: LDAP_OPT_TIMEOUT is ours, LDAP_OPT_TIMELIMIT the server's */
     int code = ldap_search_ext_s(c->ld, s->base, s->scope, s->filter, (char **)s->attributes, 0,
-                                 page == NULL ? NULL : controls, NULL, &limit, s->limit, &answer);
+                                 page == NULL ? NULL : controls, NULL, NULL, s->limit, &answer);
     if (code == LDAP_NO_SUCH_OBJECT)
         return FAULT(f, RESULT_NOT_FOUND, "the search base does not exist, or bind_dn may not see it");
     if (code == LDAP_FILTER_ERROR)
