@@ -40,18 +40,21 @@ UNIT     := $(sort $(wildcard test/unit/*/test_*.c))
 define variant
 build/$(1)/%.o: %.c
 	@mkdir -p $$(@D)
-	$$(CC) $$(CSTD) $$(CPPFLAGS) $$(PKGCFLAGS) $$(WARN) $(2) -MMD -MP -c -o $$@ $$<
+	@echo "  CC $$@"
+	@$$(CC) $$(CSTD) $$(CPPFLAGS) $$(PKGCFLAGS) $$(WARN) $(2) -MMD -MP -c -o $$@ $$<
 build/$(1)/broker/main.o: CPPFLAGS += -DIDBRIDGE_VERSION='"$(VERSION)"' -DIDBRIDGE_COMMIT='"$(COMMIT)"'
 # The message catalogue is compiled in: one object that holds every messages/*.json (see web/messages.S).
 build/$(1)/messages.o: broker/web/messages.S $$(MESSAGES)
 	@mkdir -p $$(@D)
-	$$(CC) -c -o $$@ broker/web/messages.S
+	@$$(CC) -c -o $$@ broker/web/messages.S
 build/$(1)/libidbridge.a: $$(SOURCES:%.c=build/$(1)/%.o) build/$(1)/messages.o
-	rm -f $$@ && ar rcs $$@ $$^
+	@rm -f $$@ && ar rcs $$@ $$^
 build/$(1)/idbridge: build/$(1)/broker/main.o build/$(1)/libidbridge.a
-	$$(CC) $(2) -o $$@ $$^ $(3) $$(LIBS)
+	@echo "  LD $$@"
+	@$$(CC) $(2) -o $$@ $$^ $(3) $$(LIBS)
 build/$(1)/test/unit/%: build/$(1)/test/unit/%.o build/$(1)/libidbridge.a
-	$$(CC) $(2) -o $$@ $$^ $(3) $$(LIBS) -lcmocka
+	@echo "  LD $$@"
+	@$$(CC) $(2) -o $$@ $$^ $(3) $$(LIBS) -lcmocka
 -include $$(SOURCES:%.c=build/$(1)/%.d) build/$(1)/broker/main.d $$(UNIT:%.c=build/$(1)/%.d)
 endef
 $(eval $(call variant,release,$(HARDEN),$(HARDENLD)))

@@ -211,3 +211,11 @@ enum result login_routes(struct fault *f, const struct config *c, const struct r
     *count_r = n + 2;
     return RESULT_OK;
 }
+
+void login_routes_free(const struct route *routes)
+{
+    for (const struct route *r = routes; r != NULL && r->name != NULL; r++)
+        if (r->steps == CALLBACK_STEPS)
+            free((char *)(uintptr_t)r->path);
+    free((struct route *)(uintptr_t)routes);
+}

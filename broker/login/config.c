@@ -7,8 +7,6 @@
 const struct config_key login_config_keys[] = {
     {"bridge", false, "issuer", CONFIG_URL, CONFIG_REQUIRED, NULL, NULL, 0, 0,
      "The bridge's public address, e.g. https://id.health.example: the iss of every token. http only on loopback."},
-    {"bridge", false, "state", CONFIG_PATH, CONFIG_OPTIONAL, "/var/lib/idbridge", NULL, 0, 0,
-     "Folder of the store."},
     {"bridge", false, "master_key", CONFIG_PATH, CONFIG_OPTIONAL, "/etc/idbridge/master.key", NULL, 0, 0,
      "File with the key that seals secrets in the store; made by `idbridge init`. Back it up apart from the store."},
     {"bridge", false, "log_level", CONFIG_CHOICE, CONFIG_OPTIONAL, "info", "debug info warn error", 0, 0,

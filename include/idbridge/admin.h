@@ -23,4 +23,6 @@ const char *admin_config_path(void); /* --config, IDBRIDGE_CONFIG or /etc/idbrid
 /* Opens what the daemon holds. `dependencies`: also upstreams, directories, dhis2s. 0 or an exit status. */
 int admin_open(const char *config_path, bool dependencies, struct bridge *out_r);
 void admin_close(struct bridge *b);
+/* Reads the rules anew into b->rules. */
+CHECKED enum result admin_load_rules(struct fault *f, struct bridge *b);
 #endif

@@ -20,6 +20,10 @@ struct account_wish {
     const char *login;                    /* the directory's; made into a username DHIS2 accepts */
     const char *given_name, *surname, *mail, *phone; /* NULL: leave as it is */
     const struct grants *grants;
+    /* May some rule give this user group? Then somebody whom none gives it any more is taken out of it ([dhis2 x]
+     * managed_groups = rules). NULL: not known, nobody is taken out. Called for the groups the account is in. */
+    bool (*could_give)(void *arg, enum grant_kind k, enum grant_by by, const char *ref);
+    void *could_give_arg;
 };
 struct account {
     const char *uid, *username;

@@ -101,6 +101,8 @@ extern enum result (*login_complete)(struct exchange *x, struct login *l);
 /* Routes of this folder: /callback/NAME, /link, /restart. NULL-ended by name; made once from the configuration. */
 CHECKED enum result login_routes(struct fault *f, const struct config *c, const struct route **out_r, size_t *count_r);
 
+void login_routes_free(const struct route *routes);
+
 /* ---- browser sessions --------------------------------------------------------------------------------------- */
 
 /* The session of this browser, if any: cookie, store row, idle and absolute life. RESULT_NOT_FOUND otherwise. */

@@ -1,0 +1,19 @@
+/* Every subcommand with one line. `serve`, `help` and `version` are main's. */
+#include "private.h"
+
+const struct command admin_commands[] = {
+    {"init", admin_init, "make master key, store and signing keys on a new machine, and say what to back up"},
+    {"config", admin_config_cmd, "check the configuration, or print an example with every key"},
+    {"doctor", admin_doctor, "try each ID provider, directory and DHIS2 and say what is wrong"},
+    {"client", admin_client, "add, list and remove applications; prints the dhis.conf lines"},
+    {"map", admin_map, "add, list, show, remove, export and apply mapping rules"},
+    {"explain", admin_explain, "what a person gets in DHIS2, rule by rule, without writing anything"},
+    {"link", admin_link, "list, add, move, approve and remove links between identities and people"},
+    {"key", admin_key, "list, rotate, retire, import and export signing keys"},
+    {"upstream", admin_upstream, "the key and redirect URI to register at an ID provider"},
+    {"token", admin_token, "inspect, verify or decrypt a token from standard input"},
+    {"audit", admin_audit_cmd, "list the audit trail or verify its chain"},
+    {"backup", admin_backup, "copy the store while the bridge runs"},
+    {"restore", admin_restore, "put a backup in place and revoke what it would bring back"},
+    {NULL, NULL, NULL},
+};

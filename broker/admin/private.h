@@ -1,0 +1,48 @@
+/* Private to admin/: what every subcommand shares. */
+#ifndef ADMIN_PRIVATE_H
+#define ADMIN_PRIVATE_H
+
+#include <getopt.h>
+#include <idbridge/admin.h>
+
+/* One command's surroundings; `b` is opened by admin_begin. */
+struct admin {
+    struct bridge b;
+    struct arena *arena;
+    struct fault fault;
+    char actor[32]; /* "cli uid=1000": who typed it, kept in the audit */
+};
+/* 0, or the exit status after a sentence on stderr. */
+int admin_begin(struct admin *ad, bool dependencies);
+int admin_end(struct admin *ad, enum result r); /* prints the fault; exit status */
+int admin_usage(const char *text);              /* prints to stderr; 2 */
+
+/* "word SUBCOMMAND …": finds and runs one; prints what there is when it is unknown. */
+struct subcommand {
+    const char *name;
+    int (*run)(int argc, char **argv); /* argv[0] is the subcommand */
+    const char *usage, *help;
+};
+int admin_dispatch(const char *word, const struct subcommand *table, int argc, char **argv);
+
+/* Reads a whole file, "-" being standard input; at most `max` bytes. */
+CHECKED enum result admin_read_file(struct admin *ad, const char *path, size_t max, char **text_r, size_t *n_r);
+/* Adds to a JSON array, making it on the first call; for options that repeat. */
+void admin_append(json_t **array, const char *value);
+CHECKED enum result admin_audit(struct admin *ad, struct store_view *v, const char *event, const char *subject,
+                                const char *outcome);
+
+int admin_init(int argc, char **argv);
+int admin_config_cmd(int argc, char **argv);
+int admin_backup(int argc, char **argv);
+int admin_restore(int argc, char **argv);
+int admin_client(int argc, char **argv);
+int admin_map(int argc, char **argv);
+int admin_link(int argc, char **argv);
+int admin_key(int argc, char **argv);
+int admin_upstream(int argc, char **argv);
+int admin_doctor(int argc, char **argv);
+int admin_explain(int argc, char **argv);
+int admin_audit_cmd(int argc, char **argv);
+
+#endif

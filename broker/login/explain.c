@@ -1,0 +1,135 @@
+/* `idbridge explain PERSON`: the stations of a login, with a trace and without writes. */
+#include "private.h"
+
+#include <string.h>
+
+static enum result keep_link(void *arg, const struct link *l)
+{
+    struct link *to = arg;
+    if (to->person_id == NULL)
+        *to = *l;
+    return RESULT_OK;
+}
+
+/* PERSON is "ISS SUB", a person id, or a login name; the last need not be linked yet. */
+static enum result find(struct fault *f, struct arena *a, struct bridge *b, struct store_view *v, const char *person,
+                        struct login *l, const char **reason_r)
+{
+    const char *const *names;
+    const char *blank = strchr(person, ' ');
+    enum result r;
+    if (blank != NULL)
+        r = store_link_get(f, v, a, arena_strndup(a, person, (size_t)(blank - person)), blank + 1, &l->link);
+    else
+        r = store_link_by_person_id(f, v, a, person, &l->link);
+    if (r == RESULT_OK) {
+        l->linked = true;
+        return login_person(f, a, b, l, reason_r);
+    }
+    if (r != RESULT_NOT_FOUND || blank != NULL)
+        return r;
+    const char *directory = config_text(b->config, "link", NULL, "directory");
+    if (directory == NULL && directories_names(b->directories, &names) > 0)
+        directory = names[0];
+    TRY(directory_by_login(f, a, b->directories, directory == NULL ? "" : directory, person, &l->person));
+    if (l->person.key != NULL)
+        TRY(store_link_each(f, v, a, l->person.key, keep_link, &l->link));
+    l->linked = l->link.person_id != NULL;
+    return login_check_status(f, &l->person, reason_r);
+}
+
+static void print_person(FILE *to, const struct login *l)
+{
+    const struct person *p = &l->person;
+    (void)fprintf(to, "person    %s  status %s%s, %zu groups, %s\n", p->key == NULL ? "-" : p->key, account_status_name(p->status),
+                  p->from_grace ? " (last good answer, the directory is down)" : "", p->group_count,
+                  l->linked ? "linked" : "not linked to any national ID yet");
+    for (size_t i = 0; i < p->group_count; i++)
+        (void)fprintf(to, "            %s %s\n", p->groups[i].direct ? "in    " : "nested", p->groups[i].name == NULL ? p->groups[i].dn : p->groups[i].name);
+}
+
+static void print_grants(FILE *to, const struct login *l)
+{
+    (void)fprintf(to, "grants    %zu\n", l->grants.count);
+    for (size_t i = 0; i < l->grants.count; i++) {
+        const struct granted *g = &l->grants.list[i];
+        static const char *const by[] = {"name", "code", "uid"};
+        (void)fprintf(to, "            %-16s %s:%s  by rule %s\n", grant_kind_name(g->kind), by[g->by], g->ref, g->rule);
+    }
+    CLEANUP(json) json_t *trace = l->grants.trace == NULL ? NULL : json_loads(l->grants.trace, 0, NULL);
+    size_t i;
+    json_t *row;
+    json_array_foreach(trace, i, row)
+        if (!json_is_true(json_object_get(row, "holds")))
+            (void)fprintf(to, "            rule %s gives nothing: %s\n", json_text(row, "rule"), json_text(row, "why"));
+}
+
+static json_t *grants_json(const struct grants *g)
+{
+    static const char *const by[] = {"name", "code", "uid"};
+    json_t *list = json_array();
+    for (size_t i = 0; i < g->count; i++)
+        (void)json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "kind", grant_kind_name(g->list[i].kind), "by",
+                                                    by[g->list[i].by], "ref", g->list[i].ref, "rule", g->list[i].rule));
+    return list;
+}
+
+static void print_json(FILE *to, const struct login *l, const char *reason)
+{
+    json_t *groups = json_array();
+    for (size_t i = 0; i < l->person.group_count; i++)
+        (void)json_array_append_new(groups, json_string(l->person.groups[i].dn));
+    CLEANUP(json) json_t *j = json_pack(
+        "{s:s*, s:s*, s:s, s:b, s:o, s:o, s:s*, s:s*}", "person_key", l->person.key, "person_id", l->link.person_id, "status",
+        account_status_name(l->person.status), "linked", l->linked, "groups", groups, "grants", grants_json(&l->grants), "patch",
+        l->account.patch, "refused", reason);
+    json_t *trace = l->grants.trace == NULL ? NULL : json_loads(l->grants.trace, 0, NULL);
+    if (trace != NULL)
+        (void)json_object_set_new(j, "trace", trace);
+    (void)json_dumpf(j, to, JSON_INDENT(2));
+    (void)fprintf(to, "\n");
+}
+
+static enum result stations(struct fault *f, struct arena *a, struct bridge *b, struct store_view *v, const char *person,
+                            struct login *l, const char **reason_r)
+{
+    TRY(find(f, a, b, v, person, l, reason_r));
+    if (l->link.claims != NULL)
+        TRY(json_parse(f, a, l->link.claims, strlen(l->link.claims), 256u << 10, &l->claims));
+    TRY(login_grants(f, a, b, l, reason_r));
+    if (l->dhis2 == NULL || !l->linked)
+        return RESULT_OK;
+    return login_account(f, a, b, l, false, reason_r);
+}
+
+enum result login_explain(struct fault *f, struct arena *a, struct bridge *b, const char *person, const char *dhis2,
+                          bool json, FILE *to)
+{
+    const char *const *names, *reason = NULL;
+    struct login *l = arena_alloc(a, sizeof(*l));
+    struct store_view *v = store_reader(f, b->store);
+    NEED(f, l);
+    if (v == NULL)
+        return f->result;
+    l->want_trace = true;
+    l->dhis2 = dhis2 != NULL ? dhis2 : dhis2s_names(b->dhis2s, &names) > 0 ? names[0] : NULL;
+    if (l->dhis2 != NULL && !dhis2s_has(b->dhis2s, l->dhis2))
+        return FAULT(f, RESULT_NOT_FOUND, "there is no [dhis2 %.60s] in the configuration", l->dhis2);
+    enum result r = stations(f, a, b, v, person, l, &reason);
+    if (r != RESULT_OK && reason == NULL)
+        return r;
+    if (json) {
+        print_json(to, l, reason);
+        return r == RESULT_OK ? RESULT_OK : r;
+    }
+    print_person(to, l);
+    print_grants(to, l);
+    if (l->dhis2 != NULL && l->linked && r == RESULT_OK)
+        (void)fprintf(to, "account   %s in %s: %s\n            %s\n", l->account.username == NULL ? "(new)" : l->account.username,
+                      l->dhis2, l->account.created ? "would be created" : l->account.changed ? "would be changed" : "agrees already",
+                      l->account.patch == NULL ? "[]" : l->account.patch);
+    else if (r == RESULT_OK)
+        (void)fprintf(to, "account   looked up when the person is linked: its openId is made then\n");
+    (void)fprintf(to, "sign-in   %s\n", r == RESULT_OK ? "allowed" : login_reason(reason)->log);
+    return r;
+}

@@ -1,0 +1,251 @@
+/* The idbridge program: `serve` and the dispatch of subcommands. The only file that sees every folder: it joins their
+ * configuration tables and routes, and hands each what would otherwise point up. */
+#include <idbridge/admin.h>
+#include <idbridge/front.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#define DRAIN_SECONDS 25
+#define LOOK_AGAIN_S 2     /* how soon a change by the command line is seen */
+#define EXPIRE_EVERY_S 60
+#define TEND_EVERY_S 3600
+
+static const struct config_key *const TABLES[] = {
+    login_config_keys,     front_config_keys, store_config_keys,    token_config_keys, provider_config_keys, web_config_keys,
+    upstream_config_keys, directory_config_keys, dhis2_config_keys, NULL,
+};
+
+/* ---- keys, rules and clients change under a running daemon ------------------------------------------------------------- */
+
+static enum result tend(struct fault *f, struct store_view *v, void *arg)
+{
+    const struct config *c = arg;
+    bool changed;
+    return token_ring_tend(f, v, clock_now(), config_number(c, "keys", NULL, "publish"), config_number(c, "keys", NULL, "rotate"),
+                           config_number(c, "keys", NULL, "retire"), false, false, &changed);
+}
+static enum result expire(struct fault *f, struct store_view *v, void *arg)
+{
+    (void)arg;
+    return store_expire(f, v, clock_now());
+}
+
+struct watch {
+    int64_t revision, tended, expired, keys_at;
+};
+
+static enum result refresh(struct fault *f, struct bridge *b, struct watch *w)
+{
+    struct store_view *v = store_reader(f, b->store);
+    int64_t revision = 0;
+    if (v == NULL)
+        return f->result;
+    TRY(store_revision(f, v, &revision));
+    bool keys_due = clock_now() >= w->keys_at;
+    if (revision == w->revision && !keys_due)
+        return RESULT_OK;
+    TRY(provider_refresh_keys(f, b));
+    TRY(upstreams_reload_keys(f, b->upstreams));
+    if (revision != w->revision)
+        TRY(admin_load_rules(f, b));
+    struct snapshot *s = snapshot_slot_borrow(b->ring);
+    w->keys_at = s == NULL ? 0 : token_ring_next_change(snapshot_value(s));
+    if (s != NULL)
+        snapshot_release(s);
+    w->revision = revision;
+    return RESULT_OK;
+}
+
+static void look_after(struct bridge *b, struct watch *w)
+{
+    struct fault f = {0};
+    int64_t now = clock_now();
+    if (now >= w->tended + TEND_EVERY_S || now >= w->keys_at) {
+        w->tended = now;
+        if (store_transaction(&f, b->store, tend, (void *)(uintptr_t)b->config) != RESULT_OK)
+            log_fault(LEVEL_ERROR, "keys", &f);
+    }
+    if (now >= w->expired + EXPIRE_EVERY_S) {
+        w->expired = now;
+        if (store_transaction(&f, b->store, expire, NULL) != RESULT_OK)
+            log_fault(LEVEL_ERROR, "expire", &f);
+    }
+    if (refresh(&f, b, w) != RESULT_OK)
+        log_fault(LEVEL_ERROR, "refresh", &f);
+}
+
+/* ---- serve --------------------------------------------------------------------------------------------------------------- */
+
+static enum result bearer_for_verification(struct fault *f, struct exchange *x, const char *audience, const char **client_id_r,
+                                           const char **dhis2_r)
+{
+    struct bearer b;
+    struct client c;
+    TRY(provider_bearer(f, x, audience, &b));
+    TRY(store_client_get(f, x->view, x->arena, b.client_id, &c));
+    if (c.disabled || c.dhis2 == NULL || strcmp(c.profile, "route") != 0)
+        return FAULT_OAUTH(f, RESULT_DENIED, "invalid_token", "the client is no route");
+    *client_id_r = c.client_id;
+    *dhis2_r = c.dhis2;
+    return RESULT_OK;
+}
+
+static void no_core_dumps(void)
+{
+    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    (void)prctl(PR_SET_DUMPABLE, 0);
+}
+
+static enum level level_of(const struct config *c)
+{
+    static const char *const names[] = {"debug", "info", "warn", "error"};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (strcmp(config_text(c, "bridge", NULL, "log_level"), names[i]) == 0)
+            return (enum level)i;
+    return LEVEL_INFO;
+}
+
+/* SIGHUP: a configuration that cannot be used leaves the running one in place. */
+static bool reload_wanted(const char *path)
+{
+    struct config *c = admin_config(path);
+    if (c == NULL) {
+        log_event(LEVEL_ERROR, "reload", "outcome", "the configuration has faults, the running one stays", NULL);
+        return false;
+    }
+    config_free(c);
+    return true;
+}
+
+enum ending { ENDING_STOP, ENDING_RELOAD, ENDING_FAILED };
+
+static enum ending wait_for_signal(struct bridge *b, const sigset_t *set, const char *path)
+{
+    struct watch w = {.tended = clock_now()};
+    for (;;) {
+        look_after(b, &w);
+        int sig = sigtimedwait(set, NULL, &(struct timespec){.tv_sec = LOOK_AGAIN_S});
+        if (sig == SIGTERM || sig == SIGINT)
+            return ENDING_STOP;
+        if (sig == SIGHUP && reload_wanted(path))
+            return ENDING_RELOAD;
+    }
+}
+
+static enum result start(struct fault *f, struct bridge *b, const struct route **login, struct front **fr)
+{
+    static const struct route *tables[4];
+    size_t n;
+    TRY(web_setup(f, b->config));
+    TRY(store_writer_start(f, b->store, (unsigned)config_number(b->config, "store", NULL, "queue")));
+    TRY(store_transaction(f, b->store, tend, (void *)(uintptr_t)b->config));
+    TRY(provider_refresh_keys(f, b));
+    TRY(login_routes(f, b->config, login, &n));
+    tables[0] = provider_routes;
+    tables[1] = *login;
+    tables[2] = verification_routes;
+    return front_start(f, b, tables, fr);
+}
+
+/* One life of the daemon: from a configuration read to a signal. */
+static enum ending serve_once(const char *path, const sigset_t *set)
+{
+    struct fault f = {0};
+    struct bridge b;
+    struct front *fr = NULL;
+    const struct route *login = NULL;
+    enum ending e = ENDING_FAILED;
+    if (admin_open(path, true, &b) != 0)
+        return ENDING_FAILED;
+    log_setup(level_of(b.config), stderr);
+    if (start(&f, &b, &login, &fr) == RESULT_OK)
+        e = wait_for_signal(&b, set, path);
+    else
+        (void)fprintf(stderr, "idbridge: %s\n", f.detail);
+    b.stopping = true;
+    log_event(LEVEL_INFO, "stopping", "why", e == ENDING_RELOAD ? "reload" : e == ENDING_STOP ? "signal" : "fault", NULL);
+    if (fr != NULL)
+        front_stop(fr, DRAIN_SECONDS);
+    admin_close(&b);
+    login_routes_free(login);
+    return e;
+}
+
+static int serve(int argc, char **argv)
+{
+    sigset_t set;
+    (void)argv;
+    if (argc > 1) {
+        (void)fprintf(stderr, "usage: idbridge serve\n");
+        return 2;
+    }
+    no_core_dumps();
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL); /* before any thread: all inherit it */
+    enum ending e;
+    do
+        e = serve_once(admin_config_path(), &set);
+    while (e == ENDING_RELOAD);
+    return e == ENDING_STOP ? 0 : 1;
+}
+
+/* ---- the program ------------------------------------------------------------------------------------------------------------- */
+
+static int help(void)
+{
+    (void)printf("idbridge: sign in to DHIS2 with a national ID\n\nusage: idbridge [--config FILE] COMMAND …\n\n");
+    (void)printf("  %-10s %s\n", "serve", "run the bridge in the foreground");
+    for (const struct command *c = admin_commands; c->name != NULL; c++)
+        (void)printf("  %-10s %s\n", c->name, c->help);
+    (void)printf("  %-10s %s\n  %-10s %s\n\n", "version", "print the version", "help", "print this");
+    (void)printf("FILE is /etc/idbridge/idbridge.ini unless --config or IDBRIDGE_CONFIG says otherwise.\n"
+                 "`idbridge COMMAND help` lists what a command can do. Manual: idbridge(8), idbridge.ini(5).\n");
+    return 0;
+}
+
+static int dispatch(int argc, char **argv)
+{
+    const char *word = argc < 2 ? "help" : argv[1];
+    if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+        return help() + (argc < 2 ? 2 : 0);
+    if (strcmp(word, "version") == 0 || strcmp(word, "--version") == 0)
+        return printf("idbridge %s (%s)\n", IDBRIDGE_VERSION, IDBRIDGE_COMMIT) < 0;
+    if (strcmp(word, "serve") == 0)
+        return serve(argc - 1, argv + 1);
+    for (const struct command *c = admin_commands; c->name != NULL; c++)
+        if (strcmp(word, c->name) == 0)
+            return c->run(argc - 1, argv + 1);
+    (void)fprintf(stderr, "idbridge: there is no command `%s`; `idbridge help` lists them\n", word);
+    return 2;
+}
+
+int main(int argc, char **argv)
+{
+    struct fault f = {0};
+    admin_config_tables = TABLES;
+    login_complete = provider_complete;
+    verification_bearer = bearer_for_verification;
+    log_setup(LEVEL_WARN, stderr);
+    if (argc > 2 && strcmp(argv[1], "--config") == 0) {
+        (void)setenv("IDBRIDGE_CONFIG", argv[2], 1);
+        argc -= 2;
+        argv += 2;
+    }
+    if (http_global_init(&f) != RESULT_OK || messages_load(&f) != RESULT_OK) {
+        (void)fprintf(stderr, "idbridge: %s\n", f.detail);
+        return 1;
+    }
+    int status = dispatch(argc, argv);
+    messages_free();
+    return status;
+}
