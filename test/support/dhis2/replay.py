@@ -13,10 +13,11 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from replaying import (bearer_cases, login_cases, more_cases, route_cases, users_engine, users_hooks,
-                       users_sessions, users_values, version_cases, web_api_cases, world)                                                   # noqa: E402
-from replaying.mini_op import MiniOp                    # noqa: E402
-from replaying.script import Script                     # noqa: E402
+from replaying import (bearer_cases, coverage, login_cases, more_cases, route_cases,     # noqa: E402
+                       stale_cases, users_engine, users_hooks, users_sessions, users_values, version_cases,
+                       web_api_cases, world)
+from replaying.mini_op import MiniOp   # noqa: E402
+from replaying.script import Script    # noqa: E402
 
 NEW, OLD = "dhis2-2.43.1/", "dhis2-2.41/"
 
@@ -125,6 +126,10 @@ async def suite_more(bench, tally):
         script = Script(tally, OLD + file + "sessions-groups-oidc-variants.txt")
         origin = await bench.start(name, version)
         await more_cases.MoreReplay(script, bench, origin, version == "2.41").variants()
+    for name, version, file in (("stale", "2.43", "on-2.43.1-"), ("stale-old", "2.41", "")):
+        bench.op.reset()
+        script = Script(tally, OLD + file + "stale-oidc-session.txt")
+        await stale_cases.StaleReplay(script, bench, await bench.start(name, version)).run()
     for name, version, file in (("extra", "2.43", NEW + "routes-and-more.txt"), ("extra-old", "2.41", OLD + "extra.txt")):
         bench.op.reset()
         origin = await bench.start(name, version)
@@ -156,6 +161,8 @@ async def run(names):
                 suite.__name__[6:], tally.passed - before[0], len(tally.failed) - before[1],
                 time.time() - started), flush=True)
     await op.close()
+    if not names:
+        coverage.leftovers(tally)
     return tally
 
 

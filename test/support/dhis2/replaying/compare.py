@@ -23,6 +23,7 @@ def normal(value):
     if not isinstance(value, dict):
         if not isinstance(value, str):
             return value
+        value = re.sub(r"\\u([0-9a-f]{4})", lambda m: chr(int(m.group(1), 16)), value)
         value = value.partition(" are in unnamed module")[0]
         return re.sub(r"\n? at \[Source: .*$", "", ORIGIN.sub("<origin>", value), flags=re.S)
     kept = {}

@@ -125,10 +125,11 @@ class Logins:
 
 async def replay_file(tally, logins, name, lines=None):
     """Every "callback" line of a file, in order."""
-    for line in lines if lines is not None else recorded(name):
+    for number, line in enumerate(lines if lines is not None else recorded(name)):
         match = LINE.match(line)
         if not match:
             continue
+        tally.mark(name, number)
         label = match.group(1)
         if label not in CASES:
             tally.check(name, label, line, "no case of the replay has this name")
@@ -166,13 +167,15 @@ async def replay_requests(tally, logins, name):
         if not match or match.group(1) not in wanted:
             continue
         tenant = match.group(1)
+        tally.mark(name, number)
         case = dict(CASES["username claim = openId value"] if tenant == "t3" else {}, provider=wanted[tenant])
         logins.op.requests.clear()
         _, _, authorize, _ = await logins.login(case)
         tally.check(name, "authorize request of " + tenant, query_shape(match.group(2)),
                     query_shape(urlsplit(authorize.location).query))
         requests = {r["path"].split("/")[2]: r for r in logins.op.requests}
-        for text in lines[number + 2:number + 5]:
+        for offset, text in enumerate(lines[number + 2:number + 5], number + 2):
+            tally.mark(name, offset)
             old = json.loads(text) if text.startswith("    {") and text.endswith("}") else None
             what = old and old["path"].split("/")[2]
             if what and what in requests:
@@ -201,7 +204,8 @@ async def replay_kid_reuse(tally, logins, bearer, bearer_line):
     op.jwks["t1"] = [("rsa9", None)]
     seconds = lambda text: sum(int(p) * f for p, f in zip(text.split(":"), (3600, 60, 1)))
     first = None
-    for line in recorded(name):
+    for number, line in enumerate(recorded(name)):
+        tally.mark(name, number)
         if re.match(r"\d\d:\d\d:\d\d$", line):
             first = first or seconds(line)
             op.offset = 125 + seconds(line) - first

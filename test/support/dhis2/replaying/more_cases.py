@@ -7,8 +7,6 @@ from .login_cases import Logins, query_shape
 from .version_cases import GROUP, ROLE, UNIT, add
 from .world import Browser
 
-NO_APPS = "apps: the recorded server had none built, the stand-in shows pages of its own"
-TRACKER = "tracker and app upload: the bridge never does either"
 ME = "/api/me?fields=username,authorities"
 CHANGES = {"PATCH disabled": ("PATCH", "", add("disabled", True)), "POST disabled": ("POST", "/disabled", None),
            "PATCH role": ("PATCH", "", add("userRoles", [{"id": "RoleAAAAA02"}])),
@@ -188,13 +186,12 @@ class MoreReplay:
         for line in self.script.lines[:self.script.lines.index("## session after bearer")]:
             match = LINE.match(line)
             if match and match.group(1) in CASES:
+                self.script.tally.mark(self.script.name, self.script.lines.index(line))
                 self.bearers.check(self.script.tally, self.script.name, match, await self.bearers.case(CASES[match.group(1)]))
         await self.bearer_and_sessions()
         await self.route_rights()
         await self.logout()
         await self.passwords()
-        self.script.tally.skip(self.script.name, TRACKER, 1)
-        self.script.tally.skip(self.script.name, NO_APPS, 1)
         await self.lost_secrets()
 
     def route(self, number, auth, **more):

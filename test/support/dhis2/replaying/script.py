@@ -25,6 +25,7 @@ class Script:
             if needle in self.lines[number]:
                 self.at = number + 1
                 self.used.add(number)
+                self.tally.mark(self.name, number)
                 return self.lines[number]
         return None
 
@@ -82,6 +83,7 @@ class Script:
         for number, line in enumerate(self.lines):
             if text in line and number not in self.used:
                 self.used.add(number)
+                self.tally.mark(self.name, number)
                 count += 1
         if count:
             self.tally.skip(self.name, reason, count)

@@ -98,7 +98,7 @@ class UsersReplay:
                     "meta2": Browser(bench, origin, "meta2:District9999!"),
                     "x": Browser(bench, origin, {"Authorization": "ApiToken d2p_mistyped"})}
         self.uid, self.last, self.patterns = None, {}, {}
-        self.used, self.seen, self.marks = set(), {}, {}
+        self.seen, self.marks = {}, {}
 
     # -- the account under test -------------------------------------------------------------------
 
@@ -173,11 +173,15 @@ class UsersReplay:
         if name:
             await self.token(name, reply.json["response"]["key"])
 
+    def mark(self, *numbers):
+        for number in numbers:
+            self.tally.mark(self.name, number)
+
     def not_needed(self, path, number):
         """True, and counted, for what the bridge never asks of DHIS2."""
         for pattern, reason in NOT_NEEDED:
             if re.match("/api/(?:%s)" % pattern, path):
-                self.used.update((number, number + 1))
+                self.mark(number, number + 1)
                 self.tally.skip(self.name, reason)
                 return True
         return False
@@ -200,7 +204,7 @@ class UsersReplay:
 
     def compare(self, label, number, status, text, reply):
         where = "line %d [%s]" % (number + 1, label)
-        self.used.update((number, number + 1))
+        self.mark(number, number + 1)
         if not self.tally.check(self.name, where, status, reply.status):
             return
         text = text.strip()
@@ -239,8 +243,8 @@ class UsersReplay:
         where = "line %d read back of %s" % (number + 1, self.uid)
         want = self.last.get(self.uid) if match.group(1) == "(unchanged)" else as_json(match.group(1))
         if want is None or "pager" in want or "sharing" in want:
-            return
-        self.used.add(number)
+            return self.mark(number)
+        self.mark(number)
         self.last[self.uid] = want
         have = reply.json
         if "lastUpdated" in want:

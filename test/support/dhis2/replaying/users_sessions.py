@@ -62,7 +62,7 @@ class SessionReplay:
     def __init__(self, tally, bench, origin, name, lines):
         self.tally, self.bench, self.origin, self.name, self.lines = tally, bench, origin, name, lines
         self.admin = Browser(bench, origin, "admin:district")
-        self.logins, self.used = Logins(bench, origin), set()
+        self.logins = Logins(bench, origin)
 
     async def world(self):
         """The roles, groups and org units of section 0."""
@@ -82,7 +82,7 @@ class SessionReplay:
         return await browser("GET", ME, headers={"Authorization": headers["Authorization"]})
 
     def check(self, number, what, want, got):
-        self.used.add(number)
+        self.tally.mark(self.name, number)
         return self.tally.check(self.name, "line %d %s" % (number + 1, what), want, got)
 
     # -- section 3 ----------------------------------------------------------------------------------

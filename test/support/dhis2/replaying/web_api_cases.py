@@ -22,6 +22,8 @@ async def replay(tally, bench, origin, name, only=None):
         if not match:
             continue
         method, path, body = match.groups()
+        for offset in range(3):
+            tally.mark(name, number + offset)
         if only and not path.startswith(only):
             continue
         status = int(re.search(r"HTTP (\d+)", lines[number + 2]).group(1))

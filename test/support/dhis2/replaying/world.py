@@ -40,7 +40,11 @@ def replay_seed():
 
 class Tally:
     def __init__(self):
-        self.passed, self.failed, self.skipped = 0, [], {}
+        self.passed, self.failed, self.skipped, self.used = 0, [], {}, {}
+
+    def mark(self, source, number):
+        """This recorded line was replayed (or skipped with a reason)."""
+        self.used.setdefault(source, set()).add(number)
 
     def check(self, source, label, expected, got):
         if expected == got:
