@@ -37,7 +37,7 @@ static const struct number {
     {"EC", "d", OSSL_PKEY_PARAM_PRIV_KEY, true, 32},
 };
 
-static void wipe_text(void *p)
+void jwk_wipe_text(void *p)
 {
     wipe(p, strlen(p));
 }
@@ -57,7 +57,7 @@ static enum result number_text(struct fault *f, struct arena *a, const EVP_PKEY 
     *out_r = ok ? base64url_encode(a, raw, len) : NULL;
     wipe(raw, sizeof raw);
     NEED(f, *out_r);
-    if (row->private_part && !arena_defer(a, wipe_text, *out_r))
+    if (row->private_part && !arena_defer(a, jwk_wipe_text, *out_r))
         return FAULT(f, RESULT_INTERNAL, "out of memory");
     return RESULT_OK;
 }
@@ -110,7 +110,7 @@ static enum result write_jwk(struct fault *f, struct arena *a, const EVP_PKEY *p
     TRY(r);
     NEED(f, kept);
     *out_r = kept;
-    return !with_private || arena_defer(a, wipe_text, kept) ? RESULT_OK : FAULT(f, RESULT_INTERNAL, "out of memory");
+    return !with_private || arena_defer(a, jwk_wipe_text, kept) ? RESULT_OK : FAULT(f, RESULT_INTERNAL, "out of memory");
 }
 
 enum result token_generate(struct fault *f, struct arena *a, const char *alg, const char *use, const char **kid_r,

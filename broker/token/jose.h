@@ -49,6 +49,7 @@ CHECKED enum result jwk_cjose(struct fault *f, struct arena *a, const json_t *j,
 CHECKED enum result jwk_evp(struct fault *f, const struct jwk *k, EVP_PKEY **out_r);
 void cleanup_pkey(EVP_PKEY **k);
 CHECKED enum result jwk_thumbprint(struct fault *f, struct arena *a, const json_t *j, const char **out_r);
+void jwk_wipe_text(void *text); /* for arena_defer: a private JWK as text */
 bool rsa_is_roca(const struct bytes *modulus); /* roca.c: CVE-2017-15361 */
 
 /* ---- compact tokens (gate.c) -------------------------------------------------------------------------- */

@@ -46,20 +46,29 @@ static int by_age(const void *left, const void *right)
     return strcmp(l->kid, r->kid);
 }
 
+struct collecting {
+    struct fault *fault;
+    struct arena *arena;
+    struct ring_rows *rows;
+};
+
 static enum result collect(void *arg, const struct key_row *k)
 {
-    struct ring_rows *rows = arg;
+    const struct collecting *c = arg;
+    struct ring_rows *rows = c->rows;
 
     if (rows->count == RING_ROWS_MAX)
-        return RESULT_OVERLOADED;
+        return FAULT(c->fault, RESULT_OVERLOADED, "more than %d signing keys are stored", RING_ROWS_MAX);
     rows->row[rows->count++] = *k;
+    if (k->private_jwk != NULL && !arena_defer(c->arena, jwk_wipe_text, (void *)(uintptr_t)k->private_jwk))
+        return FAULT(c->fault, RESULT_INTERNAL, "out of memory");
     return RESULT_OK;
 }
 
 enum result ring_rows_read(struct fault *f, struct store_view *v, struct arena *a, struct ring_rows *out_r)
 {
     out_r->count = 0;
-    TRY(store_key_each(f, v, a, KEY_USE_SIGN, collect, out_r));
+    TRY(store_key_each(f, v, a, KEY_USE_SIGN, collect, &(struct collecting){f, a, out_r}));
     qsort(out_r->row, out_r->count, sizeof out_r->row[0], by_age);
     return RESULT_OK;
 }
