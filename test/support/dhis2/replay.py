@@ -6,6 +6,7 @@ concerns something the bridge depends on, prints each difference, what is delibe
 and `N passed, N failed`. Recordings are read in place (IDBRIDGE_RECORDINGS). Ends with 1 on any
 difference. Without recordings it says so and ends with 0: test_facts.py covers the facts alone.
 """
+import ast
 import asyncio
 import os
 import sys
@@ -14,7 +15,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from replaying import (bearer_cases, coverage, login_cases, more_cases, route_cases,     # noqa: E402
-                       stale_cases, users_engine, users_hooks, users_sessions, users_values, version_cases,
+                       stale_cases, users_engine, users_hooks, users_rights, users_sessions, users_values, version_cases,
                        web_api_cases, world)
 from replaying.mini_op import MiniOp   # noqa: E402
 from replaying.script import Script    # noqa: E402
@@ -29,6 +30,16 @@ async def suite_login(bench, tally):
     await login_cases.replay_file(tally, logins, NEW + "login.txt")
     bench.op.reset()
     await login_cases.replay_requests(tally, logins, NEW + "login.txt")
+
+
+async def suite_login_flag(bench, tally):
+    """oidc.oauth2.login.enabled=off does not switch login off in 2.43."""
+    bench.op.reset()
+    origin, name = await bench.start("login-flag", prefix="bt", oidc__oauth2__login__enabled="off"), NEW + "id-token-algorithms.txt"
+    lines = world.recorded(name)
+    listed = (await world.Browser(bench, origin)("GET", "/api/loginConfig")).json["oidcProviders"]
+    tally.check(name, "providers listed", sorted(ast.literal_eval(lines[1].split(" ", 2)[2])), sorted(p["id"] for p in listed))
+    await login_cases.replay_file(tally, login_cases.Logins(bench, origin), name, lines[:3])
 
 
 async def suite_login_old(bench, tally):
@@ -86,6 +97,8 @@ async def suite_users(bench, tally):
     run = users_engine.UsersReplay(tally, bench, origin, name, lines)
     for section in ("0 set-up", "1 least", "1b role", "2 PATCH"):
         await run.run(users_engine.HOOKS, *users_engine.bounds(lines, section))
+    for section in ("3b sessions", "6 comma"):
+        await run.run(users_hooks.BEFORE, *users_engine.bounds(lines, section))
     for section in ("7/8", "3d/9", "10 rest", "11 the", "12 three"):
         await run.run(users_hooks.HOOKS, *users_engine.bounds(lines, section))
 
@@ -100,6 +113,9 @@ async def suite_sessions(bench, tally):
     await run.section_three()
     await run.by_kind("3b sessions", "")
     await run.section_thirteen()
+    rights = users_rights.RightsReplay(tally, bench, await bench.start("rights"), name, lines)
+    await rights.world()
+    await rights.run()
     values = users_values.ValueReplay(tally, bench, await bench.start("values"), name, lines)
     await values.world()
     await values.run()
@@ -143,7 +159,7 @@ async def suite_kid_reuse(bench, tally):
                                        bearer_cases.Bearers(bench, origin), bearer_cases.LINE)
 
 
-SUITES = [suite_login, suite_login_old, suite_bearer, suite_bearer_old, suite_web_api, suite_routes, suite_users, suite_sessions, suite_versions,
+SUITES = [suite_login, suite_login_flag, suite_login_old, suite_bearer, suite_bearer_old, suite_web_api, suite_routes, suite_users, suite_sessions, suite_versions,
           suite_more,           suite_kid_reuse]
 
 

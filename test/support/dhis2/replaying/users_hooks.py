@@ -100,6 +100,11 @@ async def keeps_private_role(run, match, number):
         {"op": "add", "path": "/userRoles", "value": group("RoleAuthsA1", "RolePriv0A1")}])
 
 
+async def token_of_admin(run, match, number):
+    await run.admin_token()
+
+
+BEFORE = [(r"######## 6", token_of_admin)]
 HOOKS = [
     (r"######## 7/8", section_seven), (r"admin put target into the private group", private_group),
     (r"--- with F_USERGROUP_PUBLIC_ADD", group_admin), (r"--- shared rw with the provisioner", shared_rw),

@@ -111,6 +111,31 @@ class VersionReplay:
         expect(" userLookup:", await admin("GET", "/api/userLookup?query=ubfour"))
         expect(" 404:", await admin("GET", "/api/users/NoSuchUsr01"))
 
+    async def sessions(self):
+        """An OIDC session and a bearer token after each kind of change."""
+        user, find = "/api/users/UsrAAAAAA01", self.script.find
+        await self.admin("POST", "/api/userRoles", {"id": "RoleAAAAA02", "name": "Empty", "authorities": []})
+        changes = {"nothing": ("GET", user, None), "PATCH group": ("PATCH", user, add("userGroups", [], "replace")),
+                   "PATCH role": ("PATCH", user, add("userRoles", [{"id": "RoleAAAAA02"}])),
+                   "PATCH disabled": ("PATCH", user, add("disabled", True)),
+                   "POST disabled": ("POST", user + "/disabled", None),
+                   "POST expired": ("POST", user + "/expired?date=2020-01-01", None)}
+        for label, change in changes.items():
+            find("login before %s:" % label)
+            browser = (await self.logins.login())[0]
+            await self.admin(*change)
+            want = int(find("session after %s:" % label).rsplit(" ", 1)[1])
+            self.script.tally.check(self.script.name, "session after " + label, want, (await browser("GET", "/api/me")).status)
+            token = {"Authorization": "Bearer " + self.bench.op.access_token("t1")}
+            reply = await Browser(self.bench, self.origin, token)("GET", "/api/me?fields=username")
+            self.script.expect("bearer after %s:" % label, reply)
+            if label == "POST expired":
+                callback = (await self.logins.login())[1]
+                where = re.search(r"callback 302 -> (\S+);", find("login of an expired account:")).group(1)
+                self.script.tally.check(self.script.name, "login of an expired account", where, callback.location)
+            await self.admin("POST", user + "/unexpired")
+            await self.admin("POST", user + "/enabled")
+
     async def token(self, label, body, who=None):
         """Creates one, returns a client that uses it, and its uid."""
         made = await (who or self.admin)("POST", "/api/apiTokens", body)
@@ -165,6 +190,7 @@ class VersionReplay:
         await self.uniqueness()
         await self.patches()
         await self.lookups()
+        await self.sessions()
         await self.tokens()
         if self.old:
             await self.last_lines()
