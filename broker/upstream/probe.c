@@ -36,11 +36,12 @@ enum result upstream_probe(struct fault *f, struct arena *a, struct upstreams *u
     clocks(m, out);
     /* any token makes the keys be fetched; this one cannot verify */
     char *algs[] = {(char *)(uintptr_t) "RS256", NULL};
-    (void)metadata_verify(f, a, p, "eyJhbGciOiJSUzI1NiJ9.e30.AAAA", algs, &parts);
+    struct fault why = {0};
+    enum result checked = metadata_verify(&why, a, p, "eyJhbGciOiJSUzI1NiJ9.e30.AAAA", algs, &parts);
     const struct token_keys *keys = snapshot_slot_value(p->keys, a);
     if (keys == NULL || token_keys_count(keys) == 0) {
-        buf_text(out, "error: its key set cannot be used: no id_token will verify\n");
-        r = FAULT(f, RESULT_UNAVAILABLE, "no keys");
+        buf_printf(out, "error: its key set cannot be used, no id_token will verify: %s\n", why.detail);
+        r = FAULT(f, checked, "no keys");
     } else {
         buf_printf(out, "ok: %zu keys\n", token_keys_count(keys));
     }
