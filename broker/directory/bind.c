@@ -134,7 +134,7 @@ enum result directory_bind(struct fault *f, struct arena *a, struct directories 
     struct directory *one = dir_find(d, directory, strlen(directory));
     size_t len = strlen(password);
     if (one == NULL)
-        return FAULT(f, RESULT_INTERNAL, "no directory of that name is configured");
+        return FAULT(f, RESULT_NOT_FOUND, "no [directory] of that name is configured");
     /* RFC 4513 §5.1.2: a name with an empty password is an unauthenticated bind, and many servers say success; §5.1.1:
      * an empty name is an anonymous one. Neither proves anybody. */
     if (len == 0 || dn[0] == '\0')

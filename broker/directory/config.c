@@ -254,7 +254,6 @@ static void want(char **wanted, size_t max, const char *name)
 static enum result list_wanted(struct fault *f, struct arena *a, struct directory *d)
 {
     enum { MAX = 60 };
-    static const char *const always[] = {"cn", "memberOf"};
     static const char *const ad[] = {"primaryGroupID", "objectSid"};
     const struct person_attributes *n = &d->names;
     const char *named[] = {n->id,   n->login, n->given_name, n->surname,           n->display_name,
@@ -265,8 +264,9 @@ static enum result list_wanted(struct fault *f, struct arena *a, struct director
     NEED(f, d->wanted);
     for (size_t i = 0; i < COUNT_OF(named); i++)
         want(d->wanted, MAX, named[i]);
-    for (size_t i = 0; i < COUNT_OF(always); i++)
-        want(d->wanted, MAX, always[i]);
+    want(d->wanted, MAX, "cn");
+    if (d->group_mode != GROUPS_SEARCH)
+        want(d->wanted, MAX, "memberOf");
     for (size_t i = 0; d->type == DIRECTORY_AD && i < COUNT_OF(ad); i++)
         want(d->wanted, MAX, ad[i]);
     for (size_t i = 0; i < count; i++)

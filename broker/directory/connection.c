@@ -59,14 +59,17 @@ enum result dir_fault(struct fault *f, struct connection *c, int code, const cha
     return FAULT(f, RESULT_UNAVAILABLE, "%s: %s: %s (%d)", url, doing, ldap_err2string(code), code);
 }
 
-/* The same before anybody but the service account spoke: here libldap's text names the fault of a certificate. */
+/* The same before anybody but the service account spoke: here libldap's text helps. For a certificate that it refuses it has
+ * none but GnuTLS' word for an error that is not GnuTLS' own. */
 static enum result open_fault(struct fault *f, struct connection *c, int code, const char *doing)
 {
     char *text = NULL;
     (void)ldap_get_option(c->ld, LDAP_OPT_DIAGNOSTIC_MESSAGE, &text);
     enum result r = dir_fault(f, c, code, doing);
+    bool refused = text != NULL && text_has_prefix(text, "(unknown error");
     if (text != NULL && text[0] != '\0' && r != RESULT_TIMEOUT)
-        r = FAULT(f, r, "%s: %s: %s", c->directory->servers[c->server].url, doing, text);
+        r = FAULT(f, r, "%s: %s: %s", c->directory->servers[c->server].url, doing,
+                  refused ? "the server's certificate is not accepted" : text);
     ldap_memfree(text);
     return r;
 }

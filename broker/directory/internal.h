@@ -133,6 +133,9 @@ CHECKED enum result dir_run(struct fault *f, struct directory *d, enum handle_ki
                             enum result (*op)(struct fault *f, struct connection *c, void *arg), void *arg);
 void dir_pool_free(struct directory *d);
 
+/* ---- certificate.c: what is wrong with the server's certificate; NULL: nothing, or it cannot be seen */
+const char *dir_probe_certificate(struct arena *a, const struct directory *d, const struct server *s);
+
 /* ---- search.c */
 struct search {
     const char *base, *filter;

@@ -32,15 +32,15 @@ static const char *advice(const char *detail)
     } rows[] = {
         {"Connection refused", "does the server run, and on this port? Does a firewall reject it?"},
         {"in time", "a firewall may drop the packets, or the server hangs."},
+        {"TLS: Timed out", "the server hangs, or this is no port for TLS: ldaps:// is usually 636."},
         {"Timed out", "the server accepts connections and does not answer: it hangs, or this is not its LDAP port."},
+        {"contact LDAP server", "the server closed the connection: is this its port for TLS? Then say ldaps://."},
         {"name not found", "is the host name right, and does this machine's DNS know it?"},
         {"unreachable", "is there a route to that network?"},
         {"ca_file", "does the file exist, is it PEM, and may the bridge read it?"},
         {"bind_dn is refused", "check bind_dn, bind_password_file and the state of that account."},
-        {"certificate", "does ca_file hold the authority of this server, is the certificate in date, and is the name of "
-                        "the URL in it?"},
-        {"hostname", "the certificate is for another name: use that name in urls, or put this one into the certificate."},
-        {"TLS", "is this the TLS port, does ca_file hold the server's authority, and is the URL's name in its certificate?"},
+        {"certificate is not accepted", "its authority must be in ca_file, its name in the URL, today within its dates."},
+        {"TLS", "is this the port for TLS? ldaps:// is usually 636; on 389 use ldap:// with starttls = on."},
         {"onfidentiality", "the server wants TLS: use ldaps:// or starttls = on."},
         {"trong", "the server wants TLS: use ldaps:// or starttls = on."},
     };
@@ -79,13 +79,13 @@ static void check_entry(struct probe *p, const struct entry *e)
     }
     finding(p, "ok", "people are found, and %s tells them apart for ever.", d->names.id);
     if (person.login == NULL)
-        finding(p, "warning", "the entry that was looked at has no %s (login_attribute).", d->names.login);
+        finding(p, "warning", "the entry that was looked at shows no %s (login_attribute).", d->names.login);
     if (person.mail == NULL)
-        finding(p, "warning", "the entry that was looked at has no %s (mail_attribute): nobody can be told of a new link.",
+        finding(p, "warning", "the entry that was looked at shows no %s (mail_attribute): nobody can be told of a new link.",
                 d->names.mail);
     for (char *const *name = d->mapped; *name != NULL; name++)
         if (dir_attribute(e, *name) == NULL)
-            finding(p, "warning", "the entry that was looked at has no %s (attributes).", *name);
+            finding(p, "warning", "the entry that was looked at shows no %s (attributes).", *name);
 }
 
 static void check_groups(struct probe *p, struct connection *c, const struct entry *e)
@@ -140,7 +140,8 @@ static void probe_server(struct probe *p, size_t i, bool *content_done)
     if (r == RESULT_OK)
         r = dir_bind_service(&f, c);
     if (r != RESULT_OK) {
-        finding(p, "error", "%s: %s", f.detail, advice(f.detail));
+        const char *why = dir_probe_certificate(p->arena, d, &d->servers[i]);
+        finding(p, "error", "%s: %s%s", f.detail, advice(f.detail), why == NULL ? "" : why);
     } else {
         say_connected(p, c, started);
         if (!*content_done)

@@ -11,6 +11,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -19,8 +20,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'test' / 'support'))
+import ds389  # noqa: E402
 import samba_ad  # noqa: E402
-from slapd import READER, READER_PASSWORD, SUFFIX, Slapd  # noqa: E402
+from slapd import ENVIRONMENT, READER, READER_PASSWORD, SUFFIX, Slapd  # noqa: E402
 from tls import Authority  # noqa: E402
 
 PROGRAMS = Path(os.environ.get('IDBRIDGE_UNIT_PROGRAMS', ROOT / 'build/asan/test/unit')) / 'directory'
@@ -90,13 +92,38 @@ def test_openldap(slapd, tmp_path, way):
     run_live('openldap', file, IDBRIDGE_LIVE_PEOPLE=str(600 + SPECIAL))
 
 
+def test_openldap_by_its_socket(tmp_path):
+    """ldapi://: a directory on the same machine, no port and no TLS."""
+    with tempfile.TemporaryDirectory(prefix='s', dir='/tmp') as folder:  # short: the path of a socket has 107 bytes
+        server = Slapd(folder, people=600).start()
+        server.stop()
+        url = f'ldapi://{folder.replace("/", "%2F")}%2Fldapi'
+        process = subprocess.Popen(['setpriv', '--pdeathsig', 'KILL', 'slapd', '-d', 'none', '-f', 'slapd.conf', '-h', url],
+                                   cwd=folder, env=ENVIRONMENT, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            for _ in range(200):
+                if process.poll() is None and (Path(folder) / 'ldapi').exists():
+                    break
+                time.sleep(0.02)
+            run_live('openldap', ministry(tmp_path, url), IDBRIDGE_LIVE_PEOPLE=str(600 + SPECIAL))
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
 def test_a_stranger_s_certificate(slapd, tmp_path):
     """Whatever the environment and the machine's ldap.conf say: TLS_REQCERT never must not leak in."""
     stranger = Authority(tmp_path / 'other', 'a CA nobody trusts')
     file = ministry(tmp_path, slapd.tls_url, ca_file=stranger.ca)
     (tmp_path / 'ldaprc').write_text(f'TLS_REQCERT never\nTLS_CACERT {slapd.ca_file}\n')
-    run_live('untrusted', file, LDAPTLS_REQCERT='never', LDAPTLS_CACERT=str(slapd.ca_file),
+    run_live('untrusted', file, IDBRIDGE_LIVE_REASON='self-signed certificate in certificate chain', LDAPTLS_REQCERT='never', LDAPTLS_CACERT=str(slapd.ca_file),
              LDAPCONF=str(tmp_path / 'ldaprc'))
+
+
+def test_no_authorities_at_all(slapd, tmp_path):
+    (tmp_path / 'empty.pem').write_text('no certificate\n')
+    run_live('untrusted', ministry(tmp_path, slapd.tls_url, ca_file='empty.pem'),
+             IDBRIDGE_LIVE_REASON='There is no certificate in')
 
 
 def test_a_certificate_for_another_name(slapd, tmp_path):
@@ -123,7 +150,8 @@ def test_a_certificate_for_another_name(slapd, tmp_path):
 
     threading.Thread(target=forward, daemon=True).start()
     try:
-        run_live('untrusted', ministry(tmp_path, f'ldaps://127.0.0.3:{port}', ca_file=slapd.ca_file))
+        run_live('untrusted', ministry(tmp_path, f'ldaps://127.0.0.3:{port}', ca_file=slapd.ca_file),
+                 IDBRIDGE_LIVE_REASON='IP Address:127.0.0.1')
     finally:
         listener.close()
 
@@ -214,3 +242,18 @@ def test_active_directory(samba, tmp_path, way, mode):
 
 def test_active_directory_account_states(samba, tmp_path):
     run_live('ad_states', domain(tmp_path, samba))
+
+
+# --- 389 Directory Server -------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope='module')
+def ds():
+    with tempfile.TemporaryDirectory(prefix='ds', dir='/tmp') as folder, ds389.Ds389(folder) as server:  # short socket paths
+        yield server
+
+
+@pytest.mark.skipif(bool(ds389.missing()), reason=str(ds389.missing()))
+@pytest.mark.parametrize('mode', ['member_of', 'search'])
+def test_389_directory_server(ds, tmp_path, mode):
+    run_live('ds', config(tmp_path, ds389.ADMIN_PASSWORD, type='389ds', urls=ds.url, bind_dn=ds389.ADMIN, group_mode=mode,
+                          people_base=f'ou=people,{ds389.SUFFIX}', groups_base=f'ou=groups,{ds389.SUFFIX}'))
