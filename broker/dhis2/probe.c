@@ -15,6 +15,7 @@ struct probe {
     struct things issuable;      /* roles this account may give */
     const struct catalogue *catalogue;
     enum grant_kind kind;        /* being walked */
+    json_t *seen;                /* of this kind: thousands of rules give the same role */
     size_t good, templates, asked;
 };
 
@@ -165,6 +166,12 @@ static void check_unit(struct probe *p, enum grant_by by, const char *ref)
 static enum result check_ref(void *arg, enum grant_by by, const char *ref)
 {
     struct probe *p = arg;
+    const char *key = arena_printf(p->task.a, "%s:%s", by_words[by], ref);
+    NEED(p->task.f, key);
+    if (json_object_get(p->seen, key) != NULL)
+        return RESULT_OK;
+    if (json_object_set_new(p->seen, key, json_true()) != 0)
+        return FAULT(p->task.f, RESULT_INTERNAL, "out of memory");
     if (strchr(ref, '{') != NULL)
         p->templates++; /* what it becomes depends on the person */
     else if (p->kind == GRANT_ROLE || p->kind == GRANT_GROUP)
@@ -179,6 +186,7 @@ static void check_rules(struct probe *p, const struct mapping *m)
     for (int k = 0; k < GRANT_KINDS; k++) {
         p->kind = (enum grant_kind)k;
         p->good = p->templates = p->asked = 0;
+        p->seen = arena_json(p->task.a, json_object());
         (void)went(p, mapping_each_ref(m, p->kind, check_ref, p), "the rules");
         if (p->good > 0)
             say(p, "ok", "%zu references of the rules to a %s can be given", p->good, grant_kind_name(p->kind));
