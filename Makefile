@@ -19,7 +19,7 @@ DESTDIR ?=
 VERSION := 0.1.0
 COMMIT  := $(shell git -c safe.directory='*' describe --always --dirty 2>/dev/null || echo unknown)
 
-PACKAGES := libmicrohttpd cjose libcurl jansson sqlite3 libcrypto liboauth2
+PACKAGES := libmicrohttpd cjose libcurl jansson sqlite3 libssl libcrypto liboauth2
 CPPFLAGS += -D_GNU_SOURCE -Iinclude
 WARN     := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wvla -Werror
 CSTD     := -std=c17 -fvisibility=hidden -g

@@ -8,6 +8,7 @@ real bridge between them, configured by its own commands as an administrator wou
 Everything listens on 127.0.0.1; ports are chosen once and kept in folder/ports.json.
 """
 import base64
+import ctypes
 import json
 import os
 import signal
@@ -61,6 +62,10 @@ def rules():
         for region in range(1, 5):
             yield {"name": f"{programme}-r{region}", "when": {"groups": [f"{programme}-r{region}"]},
                    "give": {"groups": [f"code:{programme.upper()}-R{region}"]}}
+
+
+def die_with_parent():
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
 class Ministry:
@@ -137,6 +142,9 @@ class Ministry:
     def spawn(self, name, command, **options):
         log = open(self.folder / f"{name}.log", "ab")
         options.setdefault("stderr", log)
+        # a session of its own, so that Ctrl-C reaches us alone; and it dies with us, however we die
+        options.setdefault("start_new_session", True)
+        options.setdefault("preexec_fn", die_with_parent)
         self.processes[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, cwd=ROOT, **options)
         log.close()
         return self.processes[name]
