@@ -35,7 +35,7 @@ REASONS = (
      r"  (filter finds|now|bearer|query=|two filters|PATCH disabled=true|POST /disabled twin|PATCH email of the disabled)|"
      r".*ApiToken|  \[(GET|PATCH) /api/users|  \[POST /api/apiToken|OU: effective|   PUT list of|OK   duplicate enabled|"
      r"OK   plain user reads|   after |PUT as a non-admin|no id in body|   filter=openId:eq:a%2Cb&paging|   roles now|"
-     r"\{\"(userRoles|userGroups|serverDate)|    \{\"|   \{\"pager|   GET Accept|POST form \+ query|GET Accept|gzip upstream|route public by private|.*\\$ilike", PART),
+     r"\{\"(userRoles|userGroups|serverDate)|    \{\"|   \{\"pager|   GET Accept|POST form \+ query|GET Accept|gzip upstream|route public by private|.*[$]ilike", PART),
     (r".*", None))
 
 
