@@ -60,7 +60,7 @@ endef
 $(eval $(call variant,release,$(HARDEN),$(HARDENLD)))
 $(eval $(call variant,asan,$(ASAN),))
 $(eval $(call variant,tsan,$(TSAN),))
-.PRECIOUS: build/%.o
+.SECONDARY:
 
 all: build/idbridge
 build/idbridge: build/release/idbridge
@@ -95,6 +95,9 @@ compile_commands.json: Makefile
 	$(MAKE) -Bn --no-print-directory all | $(PYTHON) test/support/compile_commands.py > $@
 clean:
 	rm -rf build
+
+# ---- fuzzing, static analysis, failing memory, threads: make fuzz analyze torture tsan ----------------------
+include test/deep.mk
 
 # ---- installing ------------------------------------------------------------------------------------------
 install: all

@@ -80,8 +80,10 @@ def unit(tally, words):
     started = time.monotonic()
     with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
         for path, (status, output) in zip(programs, pool.map(lambda p: quiet([str(p)], UNIT_LIMIT_S), programs)):
+            driven = re.search(r"^skipped: .*?(test/flow/\S+\.py)", output, re.M)
+            if driven and status == 0 and (ROOT / driven.group(1)).exists():
+                continue  # a probe that a flow test runs with real servers
             passed = len(re.findall(r"^\[       OK \]", output, re.M))
-            failed = len(re.findall(r"^\[  FAILED  \] [^0-9]", output, re.M))
             skips = re.findall(r"^\[  SKIPPED \] ([^0-9]\S*)", output, re.M)
             failed = len(set(re.findall(r"^\[  FAILED  \] ([^0-9 ]\S*)$", output, re.M))) or (1 if status != 0 else 0)
             if skips:

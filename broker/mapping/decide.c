@@ -213,7 +213,7 @@ static enum result candidates(struct fault *f, const struct mapping *m, struct d
     d->groups = arena_alloc(d->arena, (d->person->group_count * 2 + 1) * sizeof(*d->groups));
     NEED(f, d->groups);
     for (size_t i = 0; i < d->person->group_count; i++) {
-        const char *both[2] = {directory_dn_normal(d->arena, d->person->groups[i].dn), d->person->groups[i].name};
+        const char *both[2] = {d->person->groups[i].dn, d->person->groups[i].name};
         for (size_t k = 0; k < 2; k++) {
             char *key = both[k] == NULL ? NULL : index_key(d->arena, 'g', NULL, both[k]);
             if (key == NULL)

@@ -80,8 +80,10 @@ static enum result normal_groups(struct fault *f, struct arena *a, struct condit
 {
     for (size_t i = 0; i < c->count; i++)
         if (strchr(c->values[i], '=') != NULL) {
-            c->values[i] = directory_dn_normal(a, c->values[i]);
-            NEED(f, c->values[i]);
+            const char *normal = directory_dn_normal(a, c->values[i]);
+            if (normal == NULL)
+                return FAULT(f, RESULT_INVALID, "when.groups holds a \"=\" and is no DN: %.60s", c->values[i]);
+            c->values[i] = normal;
         }
     return RESULT_OK;
 }
@@ -134,8 +136,12 @@ static enum result read_give(struct fault *f, struct arena *a, const json_t *giv
     if (!json_is_object(give))
         return FAULT(f, RESULT_INVALID, "\"give\" must be an object");
     TRY(only_members(f, give, "give", "roles groups org_units view_org_units search_org_units"));
-    for (size_t i = 0; i < COUNT_OF(GIVES); i++)
-        total += json_array_size(json_object_get(give, GIVES[i].member));
+    for (size_t i = 0; i < COUNT_OF(GIVES); i++) {
+        const json_t *list = json_object_get(give, GIVES[i].member);
+        if (list != NULL && !json_is_array(list))
+            return FAULT(f, RESULT_INVALID, "give.%s must be a list", GIVES[i].member);
+        total += json_array_size(list);
+    }
     if (total == 0)
         return FAULT(f, RESULT_INVALID, "\"give\" gives nothing");
     r->give = arena_alloc(a, total * sizeof(*r->give));
@@ -144,8 +150,6 @@ static enum result read_give(struct fault *f, struct arena *a, const json_t *giv
         const json_t *list = json_object_get(give, GIVES[i].member);
         size_t n;
         json_t *value;
-        if (list != NULL && !json_is_array(list))
-            return FAULT(f, RESULT_INVALID, "give.%s must be a list", GIVES[i].member);
         json_array_foreach(list, n, value) {
             struct give *g = &r->give[r->give_count++];
             g->kind = GIVES[i].kind;
