@@ -39,14 +39,16 @@ static bool mail_was_refused(struct ensure *e, const struct answer *got)
 {
     struct dhis2_errors errors;
     struct task *t = &e->task;
+    const char *text = NULL, *key = e->wish->mail == NULL ? NULL : sha256_base64url(t->a, e->wish->mail);
+    bool flag = false;
     dhis2_errors_read(t->a, got->json, &errors);
-    if (e->wish->mail == NULL || !dhis2_errors_has(&errors, "E4003", "email"))
+    if (key == NULL || !dhis2_errors_has(&errors, "E4003", "email"))
         return false;
-    const char *key = sha256_base64url(t->a, e->wish->mail);
-    if (key != NULL)
-        memory_put(t->d->bad_mail, key, "", false);
+    if (memory_get(t->d->bad_mail, t->a, key, &text, &flag)) /* left out already: it means the address that is there */
+        return false;
+    memory_put(t->d->bad_mail, key, "", false);
     log_event(LEVEL_WARN, "dhis2_mail_refused", "dhis2", t->d->name, NULL);
-    return key != NULL;
+    return true;
 }
 
 static enum result send_patch(struct ensure *e, const char *uid, const json_t *patch)
