@@ -21,6 +21,7 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config, items):
+    config.fact_modules = {item.module.__name__.rpartition(".")[2] for item in items}
     config.facts_tested = {mark.args[0] for item in items for mark in item.iter_markers("fact")}
 
 

@@ -24,6 +24,8 @@ def facts():
 def test_every_fact_has_a_test(request):
     ids = [f["id"] for f in facts()]
     assert len(ids) == len(set(ids))
+    if not {"test_facts", "test_facts_web_api"} <= request.config.fact_modules:
+        pytest.skip("only a part of the tests was asked for")
     assert sorted(set(ids) - request.config.facts_tested) == []
     assert sorted(request.config.facts_tested - set(ids)) == []
 
