@@ -33,6 +33,7 @@ static enum result tend(struct fault *f, struct store_view *v, void *arg)
 static enum result expire(struct fault *f, struct store_view *v, void *arg)
 {
     (void)arg;
+    TRY(login_audit_refusals(f, v));
     return store_expire(f, v, clock_now());
 }
 
@@ -89,7 +90,7 @@ static enum result bearer_for_verification(struct fault *f, struct exchange *x, 
     struct client c;
     TRY(provider_bearer(f, x, audience, &b));
     TRY(store_client_get(f, x->view, x->arena, b.client_id, &c));
-    if (c.disabled || c.dhis2 == NULL || strcmp(c.profile, "route") != 0)
+    if (c.disabled || c.dhis2 == NULL || GUARD(route_profile, strcmp(c.profile, "route") != 0))
         return FAULT_OAUTH(f, RESULT_DENIED, "invalid_token", "the client is no route");
     *client_id_r = c.client_id;
     *dhis2_r = c.dhis2;
@@ -169,6 +170,8 @@ static enum ending serve_once(const char *path, const sigset_t *set)
     else
         (void)fprintf(stderr, "idbridge: %s\n", f.detail);
     b.stopping = true;
+    if (fr != NULL && store_transaction(&f, b.store, expire, NULL) != RESULT_OK)
+        log_fault(LEVEL_ERROR, "expire", &f);
     log_event(LEVEL_INFO, "stopping", "why", e == ENDING_RELOAD ? "reload" : e == ENDING_STOP ? "signal" : "fault", NULL);
     if (fr != NULL)
         front_stop(fr, DRAIN_SECONDS);

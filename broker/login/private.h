@@ -18,7 +18,12 @@ size_t state_open_logins(struct exchange *x, const char *upstream, struct login 
 void state_end(struct exchange *x, const struct login *l);
 json_t *state_to_json(struct arena *a, const struct login *l);
 CHECKED enum result state_from_json(struct fault *f, struct arena *a, const json_t *j, struct login *l);
-const char *state_restart_url(struct exchange *x, const struct login *l);
+
+/* again.c: a way on. NULL: there is none. */
+const char *again_restart(struct exchange *x, const struct login *l); /* the request of this cookie once more */
+const char *again_same_page(struct exchange *x);
+bool again_finished(struct exchange *x, const char *transaction);     /* that login was completed before */
+CHECKED enum result again_used(struct exchange *x, const char *client_id); /* the page that says so; RESULT_OK */
 
 /* What a route's work points at: the login, and what the steps agreed on. */
 struct work {
@@ -34,6 +39,13 @@ struct work {
 
 /* stations.c: the policy per account status; *reason_r names the refusal */
 CHECKED enum result login_check_status(struct fault *f, const struct person *p, const char **reason_r);
+
+/* reasons.c, refusals.c */
+const struct reason *reason_at(size_t i); /* NULL past the last row */
+void refusals_count(size_t reason);
+
+/* held.c, in a transaction: what the person holds from now on */
+CHECKED enum result held_record(struct fault *f, struct exchange *x, const struct login *l);
 
 /* link.c */
 CHECKED enum result link_page(struct exchange *x, struct work *w);

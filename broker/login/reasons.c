@@ -51,6 +51,11 @@ const struct reason *login_reason(const char *code)
     return &REASONS[COUNT_OF(REASONS) - 1];
 }
 
+const struct reason *reason_at(size_t i)
+{
+    return i < COUNT_OF(REASONS) ? &REASONS[i] : NULL;
+}
+
 const char *login_reason_of(const struct fault *f)
 {
     switch (f->result) {
@@ -69,20 +74,24 @@ void login_refuse(struct exchange *x, const char *code, const char *restart_url)
     const struct reason *r = login_reason(code);
     x->reason = r->code;
     x->done = true;
+    refusals_count((size_t)(r - REASONS));
     if (x->language == NULL)
         x->language = language_choose(param_get(&x->request->query, "ui_locales"),
                                       request_header(x->request, "accept-language"));
+    char minutes[24]; /* how long [link] tries are remembered */
+    (void)snprintf(minutes, sizeof(minutes), "%lld", (config_number(x->bridge->config, "link", NULL, "window") + 59) / 60);
     const struct param args[] = {
         {"application", x->application != NULL ? x->application : message_text(x->language, "word.application")},
         {"provider", x->provider != NULL ? x->provider : message_text(x->language, "word.provider")},
-        {"seconds", RETRY_SECONDS}, {"minutes", "15"}, {NULL, NULL}};
+        {"seconds", RETRY_SECONDS}, {"minutes", minutes}, {NULL, NULL}};
     char key[64], next[72];
     (void)snprintf(key, sizeof(key), "reason.%s", r->code);
     (void)snprintf(next, sizeof(next), "reason.%s.next", r->code);
     struct block blocks[5] = {{.kind = BLOCK_NOTICE, .key = key}, {.kind = BLOCK_TEXT, .key = next}};
     size_t n = 2;
     if (restart_url != NULL && r->restart)
-        blocks[n++] = (struct block){.kind = BLOCK_LINK, .key = "restart.link", .value = restart_url};
+        blocks[n++] = (struct block){.kind = BLOCK_LINK, .value = restart_url,
+                                     .key = restart_url[0] == '/' ? "restart.link" : "back.link"};
     blocks[n++] = (struct block){.kind = BLOCK_REF, .value = x->ref};
     blocks[n] = (struct block){.kind = BLOCK_END};
     page_reply(x, &(struct page){.status = r->status, .title = "error.title", .blocks = blocks, .args = args});
@@ -99,7 +108,7 @@ void login_failed(struct exchange *x)
 {
     const struct work *w = x->work;
     reply_init(x->reply, x->arena); /* nothing a step prepared goes out with a refusal */
-    const char *restart = w == NULL || w->l.transaction == NULL ? NULL : state_restart_url(x, &w->l);
+    const char *restart = w == NULL || w->l.transaction == NULL ? NULL : again_restart(x, &w->l);
     login_refuse(x, x->reason != NULL ? x->reason : login_reason_of(&x->fault), restart);
 }
 
@@ -109,6 +118,6 @@ enum result login_stop(struct exchange *x, enum result r, const char *reason)
         return RESULT_OK;
     const struct work *w = x->work;
     x->fault.result = r;
-    login_refuse(x, reason != NULL ? reason : login_reason_of(&x->fault), state_restart_url(x, &w->l));
+    login_refuse(x, reason != NULL ? reason : login_reason_of(&x->fault), again_restart(x, &w->l));
     return RESULT_OK;
 }

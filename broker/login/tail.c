@@ -98,7 +98,7 @@ static enum result make_link(struct exchange *x, struct work *w, const char **re
     struct login *l = &w->l;
     struct owner owner = {.arena = x->arena};
     TRY(store_link_each(f, x->view, x->arena, l->person.key, keep_person_id, &owner));
-    if (owner.person_id != NULL && w->self_link) {
+    if (GUARD(link_taken, owner.person_id != NULL && w->self_link)) {
         *reason_r = "link_taken"; /* an entry already linked is never self-linked: an administrator moves it */
         return FAULT(f, RESULT_CONFLICT, "the entry is linked already");
     }
@@ -123,8 +123,12 @@ enum result tail_store_link(struct exchange *x)
     struct work *w = x->work;
     const char *reason = NULL;
     enum result r = login_load_link(&x->fault, x, &w->l, w->l.identity.iss, w->l.identity.sub, &reason);
-    if (r == RESULT_OK)
+    if (r == RESULT_OK && text_equal(w->l.link.person_key, w->l.person.key))
         return RESULT_OK;
+    if (r == RESULT_OK) { /* linked meanwhile in another tab, to somebody else: start again with that link */
+        x->reason = "login_used";
+        return FAULT(&x->fault, RESULT_CONFLICT, "the identity was linked to another entry meanwhile");
+    }
     if (r == RESULT_NOT_FOUND) {
         x->fault = (struct fault){0};
         r = make_link(x, w, &reason);
@@ -182,19 +186,20 @@ enum result login_step_complete(struct exchange *x)
     struct login *l = &w->l;
     struct fault *f = &x->fault;
     int64_t now = clock_now();
-    enum result r = store_once(f, x->view, "login", l->transaction, now + LOGIN_LIFE_S);
+    enum result r = GUARD(login_once, store_once(f, x->view, "login", l->transaction, now + LOGIN_LIFE_S));
     if (r == RESULT_CONFLICT)
-        x->reason = "login_used";
-    if (r != RESULT_OK)
-        return r;
+        return again_used(x, l->client_id);
+    TRY(r);
     const char *claims = l->claims == NULL ? l->link.claims : json_compact(x->arena, l->claims);
     NEED(f, claims);
     TRY(store_link_touch(f, x->view, l->identity.iss, l->identity.sub, claims, l->person.dn, now));
-    if (!l->person.from_grace) {
+    if (!l->person.from_grace && config_number(x->bridge->config, "directory", l->person.directory, "grace") > 0) {
         const char *data = person_to_json(x->arena, &l->person);
         NEED(f, data);
         TRY(store_person_put(f, x->view, l->person.key, data, now));
     }
+    if (l->dhis2 != NULL)
+        TRY(held_record(f, x, l));
     state_end(x, l);
     TRY(login_complete(x, l));
     log_stations(x, l);

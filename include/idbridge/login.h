@@ -38,6 +38,8 @@ const struct reason *login_reason(const char *code); /* never NULL: "internal" a
 /* Replies with the page of that reason and marks the exchange done; x->fault goes to the log with x->ref. `restart_url`
  * NULL: no link. */
 void login_refuse(struct exchange *x, const char *code, const char *restart_url);
+/* One audit row per reason for the refusals since the last call; main calls it every minute. In a transaction. */
+CHECKED enum result login_audit_refusals(struct fault *f, struct store_view *v);
 /* The reason code for a fault that has none of its own: overloaded, internal, … */
 const char *login_reason_of(const struct fault *f);
 

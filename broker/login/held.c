@@ -1,0 +1,48 @@
+/* What a person holds in one DHIS2, since when and by which rule: written with the login that changed it, read by
+ * `explain` and later by the audit of mappings. An unchanged login writes nothing. */
+#include "private.h"
+
+#include <string.h>
+
+static const char *by_name(enum grant_by by)
+{
+    static const char *const names[] = {"name", "code", "uid"};
+    return names[by];
+}
+
+static int64_t since_before(const json_t *before, const struct granted *g, int64_t now)
+{
+    size_t i;
+    json_t *row;
+    int64_t since = now;
+    json_array_foreach(before, i, row)
+        if (text_equal(json_text(row, "kind"), grant_kind_name(g->kind)) && text_equal(json_text(row, "ref"), g->ref) &&
+            text_equal(json_text(row, "by"), by_name(g->by)))
+            (void)json_integer_at(row, "since", &since);
+    return since;
+}
+
+enum result held_record(struct fault *f, struct exchange *x, const struct login *l)
+{
+    const char *text = NULL;
+    json_t *before = NULL, *held = arena_json(x->arena, json_array());
+    int64_t now = clock_now();
+    NEED(f, held);
+    enum result r = store_held_get(f, x->view, x->arena, l->link.person_id, l->dhis2, &text);
+    if (r == RESULT_OK)
+        TRY(json_parse(f, x->arena, text, strlen(text), 4u << 20, &before));
+    else if (r != RESULT_NOT_FOUND)
+        return r;
+    for (size_t i = 0; i < l->grants.count; i++) {
+        const struct granted *g = &l->grants.list[i];
+        json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:I}", "kind", grant_kind_name(g->kind), "by", by_name(g->by), "ref", g->ref,
+                                "rule", g->rule, "since", (json_int_t)since_before(before, g, now));
+        if (json_array_append_new(held, row) != 0)
+            return FAULT(f, RESULT_INTERNAL, "out of memory");
+    }
+    if (before != NULL && json_equal(before, held))
+        return RESULT_OK;
+    text = json_compact(x->arena, held);
+    NEED(f, text);
+    return store_held_put(f, x->view, l->link.person_id, l->dhis2, text, now);
+}
