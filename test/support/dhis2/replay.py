@@ -159,8 +159,8 @@ async def suite_kid_reuse(bench, tally):
                                        bearer_cases.Bearers(bench, origin), bearer_cases.LINE)
 
 
-SUITES = [suite_login, suite_login_flag, suite_login_old, suite_bearer, suite_bearer_old, suite_web_api, suite_routes, suite_users, suite_sessions, suite_versions,
-          suite_more,           suite_kid_reuse]
+SUITES = [suite_login, suite_login_flag, suite_login_old, suite_bearer, suite_bearer_old, suite_web_api,
+          suite_routes, suite_users, suite_sessions, suite_versions, suite_more, suite_kid_reuse]
 
 
 async def run(names):

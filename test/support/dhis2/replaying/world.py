@@ -156,13 +156,15 @@ class Bench:
         from cryptography.hazmat.primitives import hashes, serialization
         from cryptography.hazmat.primitives.asymmetric import rsa
         from cryptography.hazmat.primitives.serialization import pkcs12
+        path = os.path.join(self.folder.name, "keystore.p12")
+        if os.path.exists(path):
+            return path
         key = rsa.generate_private_key(65537, 2048)
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "bridge")])
         start = datetime.datetime(2024, 1, 1)
         certificate = (x509.CertificateBuilder().subject_name(name).issuer_name(name).serial_number(1)
                        .public_key(key.public_key()).not_valid_before(start)
                        .not_valid_after(start + datetime.timedelta(days=9999)).sign(key, hashes.SHA256()))
-        path = os.path.join(self.folder.name, "keystore.p12")
         with open(path, "wb") as out:
             out.write(pkcs12.serialize_key_and_certificates(
                 b"bridge", key, certificate, None, serialization.BestAvailableEncryption(b"changeit")))
