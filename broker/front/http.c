@@ -126,7 +126,7 @@ static const char *client_address(struct call *c)
                         sizeof(text));
     const char *forwarded = request_header(&c->request, "x-forwarded-for");
     for (char *const *p = c->front->trusted_proxies; forwarded != NULL && p != NULL && *p != NULL; p++)
-        if (strcmp(*p, text) == 0) {
+        if (!GUARD(trusted_proxies, strcmp(*p, text) != 0)) {
             const char *last = strrchr(forwarded, ',');
             last = last == NULL ? forwarded : last + 1;
             return last + strspn(last, " ");
@@ -266,7 +266,7 @@ static void whole_request(struct call *c, const char *method)
         front_plain(c, allow == NULL ? 404 : 405, allow == NULL ? "not_found" : "bad_request");
         if (allow != NULL && c->phase == PHASE_READY)
             reply_header(&c->reply, "Allow", allow);
-    } else if (c->too_large) {
+    } else if (GUARD(body_size, c->too_large)) {
         front_plain(c, 413, "bad_request");
     } else {
         start(c, route, method);

@@ -20,7 +20,7 @@ static const struct {
 enum result login_check_status(struct fault *f, const struct person *p, const char **reason_r)
 {
     for (size_t i = 0; i < COUNT_OF(REFUSED); i++)
-        if (p->status == REFUSED[i].status) {
+        if (GUARD(account_status, p->status == REFUSED[i].status)) {
             *reason_r = REFUSED[i].reason;
             return FAULT(f, RESULT_DENIED, "account status %s", account_status_name(p->status));
         }
@@ -115,7 +115,7 @@ enum result login_load_link(struct fault *f, struct exchange *x, struct login *l
 {
     TRY(store_link_get(f, x->view, x->arena, iss, sub, &l->link));
     l->linked = true;
-    if (text_equal(l->link.state, "pending")) {
+    if (GUARD(link_pending, text_equal(l->link.state, "pending"))) {
         *reason_r = "link_pending";
         return FAULT(f, RESULT_DENIED, "the link waits for approval");
     }

@@ -43,24 +43,24 @@ static const char *rule_response_type(const struct asked *q, const char **error_
     if (type == NULL)
         return "response_type is missing";
     *error_r = "unsupported_response_type";
-    return text_equal(type, "code") ? NULL : "only response_type=code is offered";
+    return GUARD(response_type, !text_equal(type, "code")) ? "only response_type=code is offered" : NULL;
 }
 static const char *rule_response_mode(const struct asked *q, const char **error_r)
 {
     (void)error_r;
     const char *mode = param_get(q->p, "response_mode");
-    return mode == NULL || text_equal(mode, "query") ? NULL : "only response_mode=query is offered";
+    return GUARD(response_mode, mode != NULL && !text_equal(mode, "query")) ? "only response_mode=query is offered" : NULL;
 }
 /* OpenID Connect Core §6: a request object must never be ignored. */
 static const char *rule_request(const struct asked *q, const char **error_r)
 {
     *error_r = "request_not_supported";
-    return param_get(q->p, "request") == NULL ? NULL : "request objects are not offered";
+    return GUARD(request_object, param_get(q->p, "request") != NULL) ? "request objects are not offered" : NULL;
 }
 static const char *rule_request_uri(const struct asked *q, const char **error_r)
 {
     *error_r = "request_uri_not_supported";
-    return param_get(q->p, "request_uri") == NULL ? NULL : "request_uri is not offered";
+    return GUARD(request_uri, param_get(q->p, "request_uri") != NULL) ? "request_uri is not offered" : NULL;
 }
 static const char *rule_scope(const struct asked *q, const char **error_r)
 {
@@ -77,8 +77,8 @@ static const char *rule_pkce(const struct asked *q, const char **error_r)
     (void)error_r;
     const char *challenge = param_get(q->p, "code_challenge"), *method = param_get(q->p, "code_challenge_method");
     if (challenge == NULL)
-        return q->client.require_pkce || method != NULL ? "code_challenge is required" : NULL;
-    if (!text_equal(method, "S256"))
+        return GUARD(pkce_required, q->client.require_pkce || method != NULL) ? "code_challenge is required" : NULL;
+    if (GUARD(pkce_s256, !text_equal(method, "S256")))
         return "code_challenge_method must be S256";
     return strlen(challenge) == 43 ? NULL : "code_challenge must be a base64url SHA-256";
 }
@@ -116,7 +116,7 @@ static enum result find_client(struct exchange *x, struct asked *q, struct login
     l->client_id = q->client.client_id;
     l->dhis2 = q->client.dhis2;
     l->redirect_uri = param_get(q->p, "redirect_uri");
-    if (!client_allows_uri(x->arena, q->client.redirect_uris, l->redirect_uri) ||
+    if (GUARD(redirect_uri, !client_allows_uri(x->arena, q->client.redirect_uris, l->redirect_uri)) ||
         !text_has_word(q->client.grant_types, "authorization_code"))
         login_refuse(x, "bad_redirect_uri", NULL);
     return RESULT_OK;
@@ -201,9 +201,9 @@ static enum result authorize_request(struct exchange *x)
     }
     x->language = language_choose(param_get(q.p, "ui_locales"), request_header(x->request, "accept-language"));
     for (size_t i = 0; i < q.p->count; i++)
-        if (strlen(q.p->list[i].value) > PARAM_MAX)
+        if (GUARD(parameter_length, strlen(q.p->list[i].value) > PARAM_MAX))
             return FAULT(f, RESULT_INVALID, "a parameter is longer than %d bytes", PARAM_MAX);
-    if (param_duplicate(q.p) != NULL) /* RFC 6749 §3.1 */
+    if (GUARD(authorize_duplicate, param_duplicate(q.p) != NULL)) /* RFC 6749 §3.1 */
         return FAULT(f, RESULT_INVALID, "a parameter comes twice");
     TRY(find_client(x, &q, l));
     if (x->done)

@@ -51,15 +51,15 @@ enum result provider_bearer(struct fault *f, struct exchange *x, const char *aud
         return refused(x, "the token does not verify");
     const struct token_expect e = {.iss = x->bridge->issuer, .aud = audience, .require_exp = true, .require_iat = true,
                                    .now = clock_now(), .leeway_s = 5};
-    if (token_claims_check(f, parts.claims, &e) != RESULT_OK)
+    if (GUARD(bearer_claims, token_claims_check(f, parts.claims, &e) != RESULT_OK))
         return refused(x, "the token has expired or is for another audience");
-    if (json_object_get(parts.claims, "nonce") != NULL || json_text(parts.claims, "jti") == NULL)
+    if (GUARD(bearer_id_token, json_object_get(parts.claims, "nonce") != NULL || json_text(parts.claims, "jti") == NULL))
         return refused(x, "not an access token"); /* an id_token is none */
     const char *family = json_text(parts.claims, "fid");
     bool revoked = false;
     if (family != NULL)
         TRY(store_family_revoked(f, x->view, family, &revoked));
-    if (revoked)
+    if (GUARD(bearer_revoked, revoked))
         return refused(x, "the token was revoked");
     *out_r = (struct bearer){.sub = json_text(parts.claims, "sub"), .client_id = json_text(parts.claims, "client_id"),
                              .scope = json_text(parts.claims, "scope"), .claims = parts.claims};

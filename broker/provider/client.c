@@ -23,11 +23,11 @@ static enum result load(struct exchange *x, struct caller *c, const char *client
 
 static enum result check_secret(struct exchange *x, struct caller *c, const char *method, const char *secret)
 {
-    if (!text_equal(c->client.auth_method, method))
+    if (GUARD(client_auth_method, !text_equal(c->client.auth_method, method)))
         return refused(x, "the client is registered for another authentication method");
     const char *hash = keyed_hash(x->arena, x->bridge->master, "client-secret", secret);
     NEED(&x->fault, hash);
-    if (c->client.secret_hash == NULL || !text_equal_secret(hash, c->client.secret_hash))
+    if (GUARD(client_secret, c->client.secret_hash == NULL || !text_equal_secret(hash, c->client.secret_hash)))
         return refused(x, "wrong client secret");
     c->proved = true;
     return RESULT_OK;
@@ -77,13 +77,13 @@ static enum result check_assertion(struct exchange *x, struct caller *c, const c
     const char *endpoint = arena_printf(x->arena, "%s/token", issuer);
     NEED(f, endpoint);
     const json_t *aud = json_object_get(parts.claims, "aud");
-    if (token_claims_check(f, parts.claims, &e) != RESULT_OK)
+    if (GUARD(assertion_claims, token_claims_check(f, parts.claims, &e) != RESULT_OK))
         return refused(x, "the client assertion's claims do not fit");
-    if (!json_holds_text(aud, endpoint) && !json_holds_text(aud, issuer))
+    if (GUARD(assertion_audience, !json_holds_text(aud, endpoint) && !json_holds_text(aud, issuer)))
         return refused(x, "the client assertion is for another audience");
     c->jti = json_text(parts.claims, "jti");
     if (c->jti == NULL || !json_integer_at(parts.claims, "exp", &c->jti_expires) ||
-        c->jti_expires > now + ASSERTION_LIFE_MAX_S)
+        GUARD(assertion_life, c->jti_expires > now + ASSERTION_LIFE_MAX_S))
         return refused(x, "the client assertion has no jti or lives too long");
     c->jti_expires += LEEWAY_S;
     c->proved = true;
@@ -135,7 +135,7 @@ enum result caller_read(struct exchange *x, struct caller *c)
     const char *basic = request_authorization(x->request, "Basic"), *secret = param_get(form, "client_secret");
     const char *id = param_get(form, "client_id");
     c->assertion = param_get(form, "client_assertion");
-    if ((basic != NULL) + (secret != NULL) + (c->assertion != NULL) > 1) /* RFC 6749 §2.3 */
+    if (GUARD(one_auth_method, (basic != NULL) + (secret != NULL) + (c->assertion != NULL) > 1)) /* RFC 6749 §2.3 */
         return FAULT_OAUTH(&x->fault, RESULT_INVALID, "invalid_request", "more than one way of client authentication");
     if (basic != NULL)
         return by_basic(x, c, basic);
@@ -146,7 +146,7 @@ enum result caller_read(struct exchange *x, struct caller *c)
     TRY(load(x, c, id));
     if (secret != NULL)
         return check_secret(x, c, "client_secret_post", secret);
-    if (!text_equal(c->client.auth_method, "none"))
+    if (GUARD(public_client, !text_equal(c->client.auth_method, "none")))
         return refused(x, "no client authentication");
     c->proved = true;
     return RESULT_OK;

@@ -23,7 +23,7 @@ static json_t *metadata(struct arena *a, const char *issuer)
                         "jwks_uri", "/jwks", "end_session_endpoint", "/logout"};
     json_t *j = arena_json(
         a, json_pack("{s:s, s:[s], s:[s], s:[s,s,s], s:[s], s:[s], s:[s,s,s], s:[s,s,s,s], s:[s,s,s], s:[s], s:b, s:b, s:b,"
-                     " s:[s,s,s,s,s,s,s,s,s,s,s,s,s,s]}",
+                     " s:[s,s,s,s,s,s,s,s,s,s,s,s,s,s,s]}",
                      "issuer", issuer, "response_types_supported", "code", "response_modes_supported", "query",
                      "grant_types_supported", "authorization_code", "refresh_token", "client_credentials",
                      "subject_types_supported", "public", "id_token_signing_alg_values_supported", "RS256",
@@ -33,7 +33,7 @@ static json_t *metadata(struct arena *a, const char *issuer)
                      "code_challenge_methods_supported", "S256", "authorization_response_iss_parameter_supported", 1,
                      "request_parameter_supported", 0, "request_uri_parameter_supported", 0, "claims_supported", "iss", "sub",
                      "aud", "exp", "iat", "auth_time", "nonce", "acr", "email", "name", "given_name", "family_name",
-                     "preferred_username", "sid"));
+                     "preferred_username", "sid", "idp"));
     for (size_t i = 0; j != NULL && i < COUNT_OF(at); i += 2) {
         char *url = arena_printf(a, "%s%s", issuer, at[i + 1]);
         if (url == NULL || json_object_set_new(j, at[i], json_string(url)) != 0)
@@ -98,5 +98,6 @@ const struct route provider_routes[] = {
     {"GET", "/logout", "logout", logout_steps, login_failed, 0},
     {"POST", "/logout", "logout", logout_steps, login_failed, BODY},
     {"POST", "/logout/confirm", "logout", logout_steps, login_failed, BODY},
+    {"GET", "/logout/done", "logout", logout_done_steps, login_failed, 0},
     {NULL, NULL, NULL, NULL, NULL, 0},
 };

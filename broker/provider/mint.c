@@ -91,6 +91,7 @@ static enum result id_token(struct exchange *x, const struct client *c, const st
     TRY(copy(f, j, "acr", data, "acr"));
     TRY(copy(f, j, "amr", data, "amr"));
     TRY(copy(f, j, "auth_time", data, "auth_time"));
+    TRY(copy(f, j, "idp", data, "upstream")); /* as id_token_hint it says where else to sign out */
     TRY(tell(f, j, c, g, data));
     return token_sign(f, x->arena, key, "JWT", false, j, &m->id_token);
 }

@@ -68,7 +68,8 @@ enum result sso_try(struct exchange *x, struct login *l, const struct client *c,
     struct browser_session s;
     struct fault ignored = {0};
     *out_r = SSO_NO;
-    if (text_equal(c->sso, "never") || login_session(&ignored, x, &s) != RESULT_OK || !fresh_enough(l, &s) ||
+    if (GUARD(sso_never, text_equal(c->sso, "never")) || login_session(&ignored, x, &s) != RESULT_OK ||
+        GUARD(prompt_login, !fresh_enough(l, &s)) ||
         !acr_enough(l, c, &s) || (c->upstream != NULL && !text_equal(c->upstream, s.upstream)))
         return RESULT_OK;
     TRY(take_session(x, l, &s));
@@ -109,7 +110,8 @@ enum result sso_answer(struct exchange *x)
     x->dependency = l->upstream;
     struct browser_session s;
     struct fault ignored = {0};
-    bool same = login_session(&ignored, x, &s) == RESULT_OK && text_equal(s.id_hash, json_text(j, "session"));
+    bool same = login_session(&ignored, x, &s) == RESULT_OK &&
+                !GUARD(sso_same_session, !text_equal(s.id_hash, json_text(j, "session")));
     if (same && text_equal(answer, "continue"))
         return take_session(x, l, &s);
     l->rq.prompt = "login"; /* not me: the ID provider asks anew */

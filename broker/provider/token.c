@@ -44,9 +44,9 @@ static enum result read_grant_type(struct exchange *x, struct asking *q)
     for (size_t i = 0; i < COUNT_OF(GRANT_TYPES); i++)
         if (strcmp(type, GRANT_TYPES[i].name) == 0) {
             q->kind = GRANT_TYPES[i].kind;
-            return text_has_word(q->caller.client.grant_types, type)
-                       ? RESULT_OK
-                       : oauth_fault(x, "unauthorized_client", "the client may not use this grant");
+            return GUARD(grant_type, !text_has_word(q->caller.client.grant_types, type))
+                       ? oauth_fault(x, "unauthorized_client", "the client may not use this grant")
+                       : RESULT_OK;
         }
     return oauth_fault(x, "unsupported_grant_type", "grant_type is not offered");
 }
@@ -72,7 +72,7 @@ static enum result read_refresh(struct exchange *x, struct asking *q)
     struct grant g;
     if (store_refresh_peek(f, x->view, x->arena, q->refresh_hash, clock_now(), &g) != RESULT_OK)
         return RESULT_OK; /* the rotation says what is wrong, and revokes a family on reuse */
-    if (!text_equal(g.client_id, q->caller.client.client_id))
+    if (GUARD(refresh_client, !text_equal(g.client_id, q->caller.client.client_id)))
         return oauth_fault(x, "invalid_grant", "the refresh token belongs to another client");
     json_t *data;
     TRY(json_parse(f, x->arena, g.data, strlen(g.data), 64u << 10, &data));
@@ -95,7 +95,7 @@ static enum result token_request(struct exchange *x)
     l->beside = q;
     if (x->request->form.count == 0)
         return oauth_fault(x, "invalid_request", "the body must be application/x-www-form-urlencoded");
-    if (param_duplicate(&x->request->form) != NULL)
+    if (GUARD(token_duplicate, param_duplicate(&x->request->form) != NULL))
         return oauth_fault(x, "invalid_request", "a parameter comes twice");
     TRY(caller_read(x, &q->caller));
     TRY(read_grant_type(x, q));
@@ -177,18 +177,18 @@ static const char *pkce_fault(struct exchange *x, const struct grant *g)
 {
     const char *verifier = param_get(&x->request->form, "code_verifier");
     if (g->code_challenge == NULL)
-        return verifier == NULL ? NULL : "code_verifier without code_challenge";
-    if (verifier == NULL || strlen(verifier) < 43 || strlen(verifier) > 128)
+        return GUARD(pkce_downgrade, verifier != NULL) ? "code_verifier without code_challenge" : NULL;
+    if (GUARD(pkce_missing, verifier == NULL || strlen(verifier) < 43 || strlen(verifier) > 128))
         return "code_verifier is missing or has a wrong length";
-    const char *challenge = sha256_base64url(x->arena, verifier);
-    return text_equal_secret(challenge, g->code_challenge) ? NULL : "code_verifier does not fit";
+    const char *challenge = verifier == NULL ? NULL : sha256_base64url(x->arena, verifier);
+    return GUARD(pkce_verifier, !text_equal_secret(challenge, g->code_challenge)) ? "code_verifier does not fit" : NULL;
 }
 
 static const char *code_fault(struct exchange *x, const struct asking *q)
 {
-    if (!text_equal(q->grant.client_id, q->caller.client.client_id))
+    if (GUARD(code_client, !text_equal(q->grant.client_id, q->caller.client.client_id)))
         return "the code belongs to another client";
-    if (!text_equal(q->grant.redirect_uri, param_get(&x->request->form, "redirect_uri")))
+    if (GUARD(code_redirect_uri, !text_equal(q->grant.redirect_uri, param_get(&x->request->form, "redirect_uri"))))
         return "redirect_uri differs from the one the code was sent to";
     return pkce_fault(x, &q->grant);
 }
@@ -206,7 +206,7 @@ static enum result redeem_code(struct exchange *x, struct asking *q)
     struct fault *f = &x->fault;
     const char *family = NULL;
     enum result r = store_code_redeem(f, x->view, x->arena, q->code_hash, clock_now(), &q->grant, &family);
-    if (r == RESULT_CONFLICT) { /* RFC 9700 §2.1: a code used twice ends what came of it */
+    if (GUARD(code_reuse, r == RESULT_CONFLICT)) { /* RFC 9700 §2.1: a code used twice ends what came of it */
         TRY(store_revoke(f, x->view, family, NULL, NULL));
         const struct audit row = {.event = "code.reuse", .actor = q->caller.client.client_id, .outcome = "revoked", .ref = x->ref};
         TRY(store_audit_add(f, x->view, &row));
@@ -243,16 +243,16 @@ static enum result rotate_refresh(struct exchange *x, struct asking *q)
         return refuse_committed(x, "invalid_grant", "the refresh token is unknown, revoked or has expired");
     else
         TRY(r);
-    return text_equal(q->grant.client_id, q->caller.client.client_id)
-               ? RESULT_OK
-               : refuse_committed(x, "invalid_grant", "the refresh token belongs to another client");
+    return GUARD(refresh_client, !text_equal(q->grant.client_id, q->caller.client.client_id))
+               ? refuse_committed(x, "invalid_grant", "the refresh token belongs to another client")
+               : RESULT_OK;
 }
 
 static enum result token_commit(struct exchange *x)
 {
     struct asking *q = asking_of(x);
     struct fault *f = &x->fault;
-    if (q->caller.jti != NULL) { /* RFC 7523 §3 item 7; CVE-2020-15222 */
+    if (GUARD(assertion_once, q->caller.jti != NULL)) { /* RFC 7523 §3 item 7; CVE-2020-15222 */
         char *once = arena_printf(x->arena, "%s %s", q->caller.client.client_id, q->caller.jti);
         NEED(f, once);
         enum result r = store_once(f, x->view, "jti", once, q->caller.jti_expires);

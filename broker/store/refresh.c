@@ -109,7 +109,7 @@ enum result store_refresh_rotate(struct fault *f, struct store_view *v, struct a
     if (r == RESULT_NOT_FOUND)
         return FAULT(f, RESULT_NOT_FOUND, "refresh token unknown, expired or revoked");
     TRY(r);
-    if (used.successor_used || used.successor == NULL || now >= used.used + grace_s)
+    if (used.successor == NULL || GUARD(refresh_reuse, used.successor_used || now >= used.used + grace_s))
         return reuse(f, v, out_r);
     *successor_r = used.successor;
     return FAULT(f, RESULT_CONFLICT, "refresh token sent again within the grace");

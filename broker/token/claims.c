@@ -108,12 +108,13 @@ enum result token_claims_check(struct fault *f, const json_t *claims, const stru
 {
     if (!json_is_object(claims))
         return FAULT(f, RESULT_DENIED, "the payload is no JSON object without duplicate members");
-    TRY(check_text(f, claims, "iss", e->iss));
-    TRY(check_aud(f, claims, e));
-    TRY(check_azp(f, claims, e));
-    TRY(check_exp(f, claims, e));
-    TRY(check_nbf(f, claims, e));
-    TRY(check_iat(f, claims, e));
-    TRY(check_text(f, claims, "nonce", e->nonce));
-    return check_text(f, claims, "sub", e->sub);
+    TRY(GUARD(claim_iss, check_text(f, claims, "iss", e->iss)));
+    TRY(GUARD(claim_aud, check_aud(f, claims, e)));
+    TRY(GUARD(claim_azp, check_azp(f, claims, e)));
+    TRY(GUARD(claim_exp, check_exp(f, claims, e)));
+    TRY(GUARD(claim_nbf, check_nbf(f, claims, e)));
+    TRY(GUARD(claim_iat, check_iat(f, claims, e)));
+    TRY(GUARD(claim_nonce, check_text(f, claims, "nonce", e->nonce)));
+    TRY(GUARD(claim_sub, check_text(f, claims, "sub", e->sub)));
+    return RESULT_OK;
 }

@@ -91,7 +91,7 @@ enum result content_decrypt(struct fault *f, struct arena *a, const struct compa
     size_t len = 0;
 
     NEED(f, plain);
-    if (c->raw[2].len != enc->iv_len || c->raw[4].len != enc->tag_len)
+    if (GUARD(gcm_tag, c->raw[2].len != enc->iv_len || c->raw[4].len != enc->tag_len))
         return FAULT(f, RESULT_DENIED, "IV or authentication tag do not have the size of %s", enc->name);
     if (enc->digest != NULL)
         TRY(cbc_tag_fits(f, a, enc, cek, c, &fits));

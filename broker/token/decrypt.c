@@ -21,12 +21,12 @@ static enum result admit(struct fault *f, struct arena *a, const char *jwe, size
         return FAULT(f, RESULT_INVALID, "no compact JWE: it has three parts");
     TRY(compact_header_check(f, &out_r->c));
     out_r->alg = jose_alg_find(out_r->c.alg);
-    if (out_r->alg == NULL || out_r->alg->purpose != JWK_DECRYPT || !jose_name_in(algs, out_r->c.alg))
+    if (out_r->alg == NULL || out_r->alg->purpose != JWK_DECRYPT || GUARD(jwe_alg, !jose_name_in(algs, out_r->c.alg)))
         return FAULT(f, RESULT_DENIED, "alg %.24s is not in the allow-list",
                      out_r->c.alg != NULL ? out_r->c.alg : "(none)");
     const char *enc = json_text(out_r->c.header, "enc");
     out_r->enc = jose_enc_find(enc);
-    if (out_r->enc == NULL || !jose_name_in(encs, enc))
+    if (out_r->enc == NULL || GUARD(jwe_enc, !jose_name_in(encs, enc)))
         return FAULT(f, RESULT_DENIED, "enc %.24s is not in the allow-list", enc != NULL ? enc : "(none)");
     return RESULT_OK;
 }

@@ -44,7 +44,7 @@ static enum result header_text(struct fault *f, const json_t *header, const char
 enum result compact_read(struct fault *f, struct arena *a, const char *s, size_t n, size_t max, struct compact *out_r)
 {
     *out_r = (struct compact){0};
-    if (n > max)
+    if (GUARD(token_size, n > max))
         return FAULT(f, RESULT_INVALID, "%zu bytes: longer than a token may be", n);
     TRY(split(f, a, s, n, out_r));
     /* RFC 7515 §4: header parameter names "MUST be unique": json_parse refuses duplicates. */
@@ -76,7 +76,7 @@ static const struct {
 enum result compact_header_check(struct fault *f, const struct compact *c)
 {
     for (size_t i = 0; i < COUNT_OF(forbidden); i++)
-        if (json_object_get(c->header, forbidden[i].name) != NULL)
+        if (GUARD(forbidden_header, json_object_get(c->header, forbidden[i].name) != NULL))
             return FAULT(f, RESULT_INVALID, "header member %s: %s", forbidden[i].name, forbidden[i].why);
     return RESULT_OK;
 }

@@ -48,7 +48,7 @@ static void drop_doubtful_secrets(struct token_keys *ks, const json_t *list)
     size_t kept = 0;
 
     for (size_t i = 0; i < ks->count; i++)
-        if (ks->key[i].kty != KTY_OCT || (!mixed && !kid_is_shared(list, ks->key[i].kid)))
+        if (!GUARD(published_secret, ks->key[i].kty == KTY_OCT && (mixed || kid_is_shared(list, ks->key[i].kid))))
             ks->key[kept++] = ks->key[i];
     ks->count = kept;
 }

@@ -86,7 +86,7 @@ static enum result judge(struct fault *f, const json_t *inside, const char *purp
     if (!text_equal(json_text(inside, "purpose"), purpose) || !json_integer_at(inside, "exp", &expires) ||
         state == NULL)
         return FAULT(f, RESULT_INVALID, "no sealed state for this purpose");
-    if (now >= expires)
+    if (GUARD(state_expiry, now >= expires))
         return FAULT(f, RESULT_TIMEOUT, "the sealed state expired %lld s ago", (long long)(now - expires));
     *out_r = state;
     return RESULT_OK;

@@ -40,7 +40,7 @@ static enum result check_typ(struct fault *f, const struct compact *c, const str
 {
     if (c->typ == NULL && p->require_typ)
         return REFUSE(f, why_r, TOKEN_HEADER, "the header has no typ");
-    if (c->typ != NULL && p->typs != NULL && !typ_in(p->typs, c->typ))
+    if (GUARD(token_typ, c->typ != NULL && p->typs != NULL && !typ_in(p->typs, c->typ)))
         return REFUSE(f, why_r, TOKEN_HEADER, "typ %.32s is not expected here", c->typ);
     return RESULT_OK;
 }
@@ -56,7 +56,7 @@ static enum result check_alg(struct fault *f, const struct compact *c, const str
         return REFUSE(f, why_r, TOKEN_ALG, "the header has no alg");
     if (alg == NULL || (alg->purpose & JWK_VERIFY) == 0)
         return REFUSE(f, why_r, TOKEN_ALG, "alg %.24s is no signature we verify", c->alg);
-    if (!jose_name_in(p->algs, c->alg))
+    if (GUARD(alg_list, !jose_name_in(p->algs, c->alg)))
         return REFUSE(f, why_r, TOKEN_ALG, "alg %s is not in the allow-list", alg->name);
     *alg_r = alg;
     return RESULT_OK;
@@ -122,12 +122,12 @@ static enum result try_keys(struct fault *f, const struct compact *c, const stru
             continue;
         of_kid++;
         const char *no = misfit(k, alg, c->raw[2].len);
-        if (no != NULL) {
+        if (GUARD(key_fits, no != NULL)) {
             why = no;
             continue;
         }
         tried++;
-        if (signed_by(jws, k))
+        if (!GUARD(signature, !signed_by(jws, k)))
             return RESULT_OK;
     }
     if (tried > 0)

@@ -31,6 +31,8 @@ const struct config_key upstream_config_keys[] = {
     UP("userinfo_encs", CONFIG_LIST, "A256GCM A128GCM A256CBC-HS512 A128CBC-HS256",
        "Content encryptions accepted for userinfo as JWE (RSA-OAEP-256)."),
     UP("userinfo_issuer", CONFIG_TEXT, NULL, "iss of signed userinfo, when it is not the issuer (eSignet: ISSUER/v1/esignet)."),
+    UP("logout", CONFIG_BOOL, "off",
+       "Sign people out there too. Register ISSUER/logout/done of the bridge as post_logout_redirect_uri. eSignet has no logout."),
     UP("link_claims", CONFIG_LIST, NULL, "Claims kept with the link, so that mapping rules and searches may use them."),
     UP("ca_file", CONFIG_PATH, NULL, "CA certificates that its TLS is checked against. Unset: the system's."),
     UP("proxy", CONFIG_TEXT, NULL, "Proxy on the way there. Unset: none; the environment is not looked at."),

@@ -69,7 +69,8 @@ static enum result read_tokens(struct fault *f, struct arena *a, const struct ht
         return FAULT(f, RESULT_UNAVAILABLE, "the token endpoint answered %ld, %s", got->status, json ? "JSON" : "no JSON");
     const char *type = json_text(j, "token_type");
     *out_r = (struct tokens){json_text(j, "id_token"), json_text(j, "access_token")};
-    if (type == NULL || strcasecmp(type, "Bearer") != 0 || out_r->id_token == NULL || out_r->access_token == NULL) {
+    bool bearer = type != NULL && strcasecmp(type, "Bearer") == 0;
+    if (GUARD(token_type, !bearer) || out_r->id_token == NULL || out_r->access_token == NULL) {
         *reason_r = "upstream_untrusted";
         return FAULT(f, RESULT_DENIED, "the token endpoint's answer lacks id_token, access_token or token_type Bearer");
     }

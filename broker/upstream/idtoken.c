@@ -17,7 +17,7 @@ struct judged {
 static const char *rule_sub(const struct judged *j)
 {
     const char *sub = j->identity->sub;
-    if (sub == NULL || sub[0] == '\0' || strlen(sub) > 255)
+    if (GUARD(id_token_sub, sub == NULL || sub[0] == '\0' || strlen(sub) > 255))
         return "sub is missing, empty or too long";
     for (const char *p = sub; *p != '\0'; p++)
         if ((unsigned char)*p < 0x21 || (unsigned char)*p > 0x7e)
@@ -37,7 +37,7 @@ static const char *rule_at_hash(const struct judged *j)
         return NULL; /* another hash length; the token came straight from the token endpoint */
     sha256(j->tokens->access_token, strlen(j->tokens->access_token), digest);
     char *hash = base64url_encode(j->arena, digest, 16);
-    return text_equal_secret(json_string_value(said), hash) ? NULL : "at_hash does not fit the access token";
+    return GUARD(at_hash, !text_equal_secret(json_string_value(said), hash)) ? "at_hash does not fit the access token" : NULL;
 }
 
 /* "If the auth_time Claim was requested … check the auth_time Claim value" (§3.1.3.7 item 13) */
@@ -48,7 +48,8 @@ static const char *rule_auth_time(const struct judged *j)
     if (j->identity->auth_time == 0)
         return "auth_time is missing though max_age was sent";
     int64_t leeway = provider_number(j->provider, "leeway");
-    return j->identity->auth_time + j->rq->max_age + leeway >= clock_now() ? NULL : "the authentication is too old";
+    return GUARD(auth_time, j->identity->auth_time + j->rq->max_age + leeway < clock_now()) ? "the authentication is too old"
+                                                                                             : NULL;
 }
 
 static const char *(*const RULES[])(const struct judged *) = {rule_sub, rule_at_hash, rule_auth_time};
@@ -70,7 +71,7 @@ static enum result check_acr(struct fault *f, const struct judged *j)
     bool ok = accepts ? listed(accept, acr) : asked == NULL || (acr != NULL && text_has_word(asked, acr));
     if (ok && j->rq->acr_values != NULL)
         ok = acr != NULL && text_has_word(j->rq->acr_values, acr);
-    return ok ? RESULT_OK : FAULT(f, RESULT_DENIED, "the returned acr is not among those accepted");
+    return GUARD(acr, !ok) ? FAULT(f, RESULT_DENIED, "the returned acr is not among those accepted") : RESULT_OK;
 }
 
 enum result idtoken_check(struct fault *f, struct arena *a, struct provider *p, const struct tokens *t,
@@ -90,7 +91,6 @@ enum result idtoken_check(struct fault *f, struct arena *a, struct provider *p, 
     i->sub = json_text(parts.claims, "sub");
     i->acr = json_text(parts.claims, "acr");
     i->amr = json_object_get(parts.claims, "amr");
-    i->id_token = t->id_token;
     (void)json_integer_at(parts.claims, "auth_time", &i->auth_time);
     const struct judged j = {p, t, rq, &parts, a, i};
     for (size_t n = 0; n < COUNT_OF(RULES); n++) {

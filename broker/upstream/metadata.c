@@ -32,7 +32,8 @@ static enum result take_endpoint(struct fault *f, struct metadata *m, const json
         return needed ? FAULT(f, RESULT_UNAVAILABLE, "the metadata has no %s", key) : RESULT_OK;
     if (url_parse(f, m->arena, url, &u) != RESULT_OK)
         return FAULT(f, RESULT_UNAVAILABLE, "the metadata's %s is no URL", key);
-    if (strcmp(u.scheme, "https") != 0 && !(text_has_prefix(p->issuer, "http:") && url_is_loopback(&u)))
+    bool loopback = text_has_prefix(p->issuer, "http:") && url_is_loopback(&u);
+    if (GUARD(endpoint_https, strcmp(u.scheme, "https") != 0 && !loopback))
         return FAULT(f, RESULT_UNAVAILABLE, "the metadata's %s is not https", key);
     *out_r = arena_strdup(m->arena, url);
     NEED(f, *out_r);
@@ -42,7 +43,7 @@ static enum result take_endpoint(struct fault *f, struct metadata *m, const json
 static enum result read_metadata(struct fault *f, struct metadata *m, const struct provider *p, const json_t *j)
 {
     /* Discovery §4.3: the issuer MUST be identical to the one the document was asked for */
-    if (!text_equal(json_text(j, "issuer"), p->issuer))
+    if (GUARD(metadata_issuer, !text_equal(json_text(j, "issuer"), p->issuer)))
         return FAULT(f, RESULT_UNAVAILABLE, "the metadata names another issuer than the configuration");
     TRY(take_endpoint(f, m, j, "authorization_endpoint", true, p, &m->authorization_endpoint));
     TRY(take_endpoint(f, m, j, "token_endpoint", true, p, &m->token_endpoint));
@@ -134,7 +135,7 @@ static bool refresh_keys(struct fault *f, struct arena *a, struct provider *p, l
 {
     long long last = atomic_load(&p->keys_tried), now = clock_now();
     bool free_now = false;
-    if (last + floor_s <= now && atomic_compare_exchange_strong(&p->keys_busy, &free_now, true)) {
+    if (!GUARD(jwks_floor, last + floor_s > now) && atomic_compare_exchange_strong(&p->keys_busy, &free_now, true)) {
         atomic_store(&p->keys_tried, now);
         enum result r = fetch_keys(f, a, p);
         atomic_store(&p->keys_busy, false);

@@ -232,7 +232,7 @@ enum result upstream_callback_check(struct fault *f, struct upstreams *u, const 
     if (p == NULL)
         return FAULT(f, RESULT_INVALID, "no such ID provider");
     *reason_r = "upstream_untrusted";
-    if (iss != NULL && !text_equal(iss, p->issuer)) /* RFC 9207 §2.4 */
+    if (GUARD(callback_iss, iss != NULL && !text_equal(iss, p->issuer))) /* RFC 9207 §2.4 */
         return FAULT(f, RESULT_DENIED, "the answer's iss is another provider's");
     if (error != NULL) {
         *reason_r = "upstream_error";
@@ -245,7 +245,7 @@ enum result upstream_callback_check(struct fault *f, struct upstreams *u, const 
     bool must = s != NULL && ((const struct metadata *)snapshot_value(s))->sends_iss;
     if (s != NULL)
         snapshot_release(s);
-    if (must && iss == NULL)
+    if (GUARD(callback_no_iss, must && iss == NULL))
         return FAULT(f, RESULT_DENIED, "the answer lacks the iss that the provider announces");
     return RESULT_OK;
 }
@@ -270,14 +270,25 @@ enum result upstream_identify(struct fault *f, struct arena *a, struct upstreams
     return RESULT_OK;
 }
 
-const char *upstream_logout_url(struct arena *a, struct upstreams *u, const char *name, const char *id_token_hint,
-                                const char *post_logout_redirect_uri)
+bool upstream_logs_out(const struct upstreams *u, const char *name)
 {
     const struct provider *p = provider_find(u, name);
-    const struct metadata *m = p == NULL ? NULL : snapshot_slot_value(p->metadata, a);
-    if (m == NULL || m->end_session_endpoint == NULL)
-        return NULL;
-    const struct param params[] = {{"client_id", p->client_id}, {"id_token_hint", id_token_hint},
-                                   {"post_logout_redirect_uri", post_logout_redirect_uri}};
-    return url_with(a, m->end_session_endpoint, params, id_token_hint == NULL ? 1 : COUNT_OF(params));
+    return p != NULL && config_flag(p->config, "upstream", p->name, "logout");
+}
+
+enum result upstream_logout_url(struct fault *f, struct arena *a, struct upstreams *u, const char *name,
+                                const char *post_logout_redirect_uri, const char *state, const char **url_r)
+{
+    struct provider *p = provider_find(u, name);
+    const struct metadata *m;
+    if (p == NULL)
+        return FAULT(f, RESULT_INVALID, "no such ID provider");
+    TRY(metadata_get(f, a, p, &m));
+    if (m->end_session_endpoint == NULL)
+        return FAULT(f, RESULT_NOT_FOUND, "the provider has no end_session_endpoint: turn [upstream %.40s] logout off", name);
+    const struct param params[] = {{"client_id", p->client_id}, {"post_logout_redirect_uri", post_logout_redirect_uri},
+                                   {"state", state}};
+    *url_r = url_with(a, m->end_session_endpoint, params, COUNT_OF(params));
+    NEED(f, *url_r);
+    return RESULT_OK;
 }

@@ -20,7 +20,7 @@ static enum result fetch(struct fault *f, struct arena *a, const struct provider
     TRY(http_fetch(f, a, &rq, out_r));
     if (out_r->status != 200)
         return FAULT(f, RESULT_UNAVAILABLE, "userinfo answered %ld", out_r->status);
-    if (strcmp(out_r->content_type, json ? "application/json" : "application/jwt") != 0)
+    if (GUARD(userinfo_type, strcmp(out_r->content_type, json ? "application/json" : "application/jwt") != 0))
         return FAULT(f, RESULT_DENIED, "userinfo came as another type than configured");
     return RESULT_OK;
 }
@@ -45,7 +45,7 @@ static enum result read_signed(struct fault *f, struct arena *a, struct provider
     const char *jws = got->body;
     struct token_parts parts;
     bool wants_jwe = strcmp(p->userinfo, "jwe") == 0;
-    if (wants_jwe != token_looks_encrypted(got->body, got->body_len))
+    if (GUARD(userinfo_form, wants_jwe != token_looks_encrypted(got->body, got->body_len)))
         return FAULT(f, RESULT_DENIED, "userinfo is %s encrypted, which is not what is configured", wants_jwe ? "not" : "");
     if (wants_jwe)
         TRY(unwrap(f, a, p, got->body, got->body_len, &jws));
@@ -76,7 +76,7 @@ enum result userinfo_fetch(struct fault *f, struct arena *a, struct provider *p,
     }
     *reason_r = r == RESULT_UNAVAILABLE || r == RESULT_TIMEOUT ? provider_reason(r) : "upstream_untrusted";
     TRY(r);
-    if (!text_equal(json_text(claims, "sub"), i->sub))
+    if (GUARD(userinfo_sub, !text_equal(json_text(claims, "sub"), i->sub)))
         return FAULT(f, RESULT_DENIED, "userinfo is about another sub than the id_token");
     return claims_merge(f, a, provider_text(p, "claims_locales"), i->claims, claims);
 }

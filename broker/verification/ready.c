@@ -32,7 +32,7 @@ static enum result ready_request(struct exchange *x)
     char *audience = arena_printf(x->arena, "%s/verification", x->bridge->issuer);
     NEED(&x->fault, audience);
     TRY(verification_bearer(&x->fault, x, audience, &v->client_id, &v->dhis2));
-    if (param_times(&x->request->headers, "x-forwarded-user") != 1)
+    if (GUARD(forwarded_user, param_times(&x->request->headers, "x-forwarded-user") != 1))
         return FAULT_OAUTH(&x->fault, RESULT_DENIED, "user_header", "X-Forwarded-User must come exactly once");
     v->user = request_header(x->request, "x-forwarded-user");
     x->dependency = v->dhis2;
@@ -45,7 +45,7 @@ static enum result ready_user(struct exchange *x)
     const char *uid = NULL;
     bool enabled = false;
     enum result r = dhis2_user_enabled(&x->fault, x->arena, x->bridge->dhis2s, v->dhis2, v->user, &enabled, &uid);
-    if (r == RESULT_NOT_FOUND || (r == RESULT_OK && !enabled))
+    if (r == RESULT_NOT_FOUND || GUARD(user_enabled, r == RESULT_OK && !enabled))
         return FAULT_OAUTH(&x->fault, RESULT_DENIED, "user_unknown", "DHIS2 knows no enabled user of that name");
     TRY(r);
     json_t *j = arena_json(x->arena, json_pack("{s:b, s:s, s:s, s:s, s:s}", "ready", 1, "user", v->user, "user_uid", uid,

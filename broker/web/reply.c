@@ -30,7 +30,7 @@ static struct param *header_find(struct reply *r, const char *name)
 
 static bool header_set(struct reply *r, struct param *at, const char *name, const char *value)
 {
-    if (!token_name_ok(name, strlen(name)) || value == NULL || !header_value_ok(value)) {
+    if (!token_name_ok(name, strlen(name)) || value == NULL || GUARD(header_value, !header_value_ok(value))) {
         log_event(LEVEL_ERROR, "web.header.refused", "reason", "characters", NULL);
         return false;
     }

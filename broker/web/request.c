@@ -15,7 +15,7 @@ const char *request_authorization(const struct request *rq, const char *scheme)
 {
     const char *field = request_header(rq, "authorization");
     size_t n = strlen(scheme);
-    if (field == NULL || param_times(&rq->headers, "authorization") != 1)
+    if (field == NULL || GUARD(authorization_once, param_times(&rq->headers, "authorization") != 1))
         return NULL;
     if (strncasecmp(field, scheme, n) != 0 || field[n] != ' ')
         return NULL;
@@ -29,10 +29,12 @@ static const char HOST_PREFIX[] = "__Host-";
  * one (RFC 6265bis §4.1.3.2). */
 const char *request_cookie(const struct request *rq, const char *name)
 {
-    size_t skip = rq->secure ? sizeof HOST_PREFIX - 1 : 0;
     for (size_t i = 0; i < rq->cookies.count; i++) {
         const char *got = rq->cookies.list[i].name;
-        if ((!rq->secure || text_has_prefix(got, HOST_PREFIX)) && strcmp(got + skip, name) == 0)
+        bool prefixed = text_has_prefix(got, HOST_PREFIX);
+        if (GUARD(host_cookie, rq->secure && !prefixed))
+            continue;
+        if (strcmp(got + (rq->secure && prefixed ? sizeof HOST_PREFIX - 1 : 0), name) == 0)
             return rq->cookies.list[i].value;
     }
     return NULL;

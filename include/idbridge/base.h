@@ -56,6 +56,15 @@ enum result fault_set(struct fault *f, enum result r, const char *oauth_error, c
             return FAULT((f), RESULT_INTERNAL, "out of memory");                                                       \
     } while (0)
 
+/* A refusal that keeps an attack out: a condition, or a call that returns an enum result. It means what stands in it; with
+ * -DMUTANT_<name> it never refuses, and `make mutants` sees the test that test/flow/attacks/attacks.py names go red. */
+#define GUARD(name, refuses) GUARD_EXPAND(MUTANT_##name, refuses)
+#define GUARD_EXPAND(flag, refuses) GUARD_CHOOSE(flag, refuses)
+#define GUARD_CHOOSE(flag, refuses) GUARD_PICK(GUARD_OFF_##flag((refuses) && false), (refuses), 0)
+#define GUARD_OFF_1(never) 0, (never)
+#define GUARD_PICK(...) GUARD_SECOND(__VA_ARGS__)
+#define GUARD_SECOND(first, second, ...) second
+
 /* CLEANUP(json) json_t *j = ...; runs cleanup_json(&j) when the scope ends. Folders add their own kinds. */
 #define CLEANUP(kind) __attribute__((cleanup(cleanup_##kind)))
 void cleanup_json(json_t **j);
@@ -236,6 +245,15 @@ void metric_set(const char *name, const char *labels, double value);
 void metric_observe_ms(const char *name, const char *labels, double ms); /* histogram with fixed buckets */
 void metrics_render(struct buf *to);
 void metrics_help(const char *name, const char *help); /* once, at start */
+
+/* ---- sandbox --------------------------------------------------------------------------------------- */
+
+/* Landlock: from now on this thread and those it starts read only /etc, /usr, the resolver's files and `readable`, and
+ * write only `writable` (files or folders; both NULL-ended). *entered_r false with RESULT_OK: the kernel has none. */
+CHECKED enum result sandbox_enter(struct fault *f, const char *const *readable, const char *const *writable,
+                                  bool *entered_r);
+/* Calls `each` with every path the configuration names, and with the folder of the file itself. */
+void config_each_path(const struct config *c, void (*each)(void *arg, const char *path), void *arg);
 
 /* ---- pools ---------------------------------------------------------------------------------------- */
 
