@@ -17,7 +17,6 @@ struct identity {
     int64_t auth_time;        /* 0: not said */
     json_t *claims;           /* id_token and verified userinfo together; id_token wins; language tags resolved for
                                  `claims_locales` ("name#eng" -> "name"), slashed dates made ISO */
-    const char *id_token;     /* for RP-initiated logout there */
 };
 
 /* One login's secrets towards the provider; made before the redirect, sealed into the state by login/. */
@@ -57,9 +56,12 @@ CHECKED enum result upstream_callback_check(struct fault *f, struct upstreams *u
 CHECKED enum result upstream_identify(struct fault *f, struct arena *a, struct upstreams *u, const char *name,
                                       const char *code, const char *redirect_uri, const struct upstream_request *rq,
                                       struct identity *out_r, const char **reason_r);
-/* RP-initiated logout there; NULL when it has none (eSignet). */
-const char *upstream_logout_url(struct arena *a, struct upstreams *u, const char *name, const char *id_token_hint,
-                                const char *post_logout_redirect_uri);
+/* RP-Initiated Logout 1.0 there, where `logout` is on (eSignet has none). The provider knows us by client_id and asks the
+ * person; it sends the browser to post_logout_redirect_uri with `state`. RUN_UPSTREAM; RESULT_NOT_FOUND: it has no
+ * end_session_endpoint. */
+bool upstream_logs_out(const struct upstreams *u, const char *name);
+CHECKED enum result upstream_logout_url(struct fault *f, struct arena *a, struct upstreams *u, const char *name,
+                                        const char *post_logout_redirect_uri, const char *state, const char **url_r);
 
 /* `idbridge upstream key NAME`: the public JWK to register, for client assertions or (encryption) for userinfo as JWE; makes
  * the key on the first call. Never touched by the rotation of our own keys: eSignet cannot exchange a client's key, a new key
