@@ -154,6 +154,39 @@ static enum result start(struct fault *f, struct bridge *b, const struct route *
     return front_start(f, b, tables, fr);
 }
 
+/* What the daemon may touch from now on. A configuration reloaded later may name nothing outside: new paths need a restart. */
+struct shut {
+    const char *paths[256];
+    size_t count;
+};
+static void add_path(void *arg, const char *path)
+{
+    struct shut *s = arg;
+    if (s->count + 1 < COUNT_OF(s->paths))
+        s->paths[s->count++] = path;
+}
+
+static void shut_in(const struct bridge *b)
+{
+    struct shut readable = {0};
+    struct fault f = {0};
+    bool entered = false;
+    if (!config_flag(b->config, "bridge", NULL, "sandbox"))
+        return;
+    config_each_path(b->config, add_path, &readable);
+    const char *address = config_text(b->config, "listen", NULL, "address");
+    CLEANUP(arena) struct arena *a = arena_new(16u << 10);
+    char *socket_folder = text_has_prefix(address, "unix:") ? arena_strdup(a, address + 5) : NULL;
+    char *slash = socket_folder == NULL ? NULL : strrchr(socket_folder, '/');
+    if (slash != NULL)
+        *slash = '\0';
+    const char *const writable[] = {config_text(b->config, "store", NULL, "folder"), socket_folder, NULL};
+    if (sandbox_enter(&f, readable.paths, writable, &entered) != RESULT_OK)
+        log_fault(LEVEL_WARN, "sandbox", &f);
+    else
+        log_event(LEVEL_INFO, "sandbox", "landlock", entered ? "on" : "not in this kernel", NULL);
+}
+
 /* One life of the daemon: from a configuration read to a signal. */
 static enum ending serve_once(const char *path, const sigset_t *set)
 {
@@ -165,6 +198,7 @@ static enum ending serve_once(const char *path, const sigset_t *set)
     if (admin_open(path, true, &b) != 0)
         return ENDING_FAILED;
     log_setup(level_of(b.config), stderr);
+    shut_in(&b);
     if (start(&f, &b, &login, &fr) == RESULT_OK)
         e = wait_for_signal(&b, set, path);
     else

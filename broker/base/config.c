@@ -147,3 +147,14 @@ char *const *config_list(const struct config *c, const char *section, const char
 {
     return value_of(c, section, name, key, TYPE(CONFIG_LIST))->list;
 }
+
+void config_each_path(const struct config *c, void (*each)(void *arg, const char *path), void *arg)
+{
+    each(arg, c->folder);
+    for (size_t i = 0; i < c->entry_count; i++)
+        if (c->entries[i].row->key->type == CONFIG_PATH && c->entries[i].value.text != NULL)
+            each(arg, c->entries[i].value.text);
+    for (size_t i = 0; i < c->row_count; i++)
+        if (c->rows[i].key->type == CONFIG_PATH && c->rows[i].fallback.text != NULL)
+            each(arg, c->rows[i].fallback.text);
+}

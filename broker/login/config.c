@@ -11,6 +11,8 @@ const struct config_key login_config_keys[] = {
      "File with the key that seals secrets in the store; made by `idbridge init`. Back it up apart from the store."},
     {"bridge", false, "log_level", CONFIG_CHOICE, CONFIG_OPTIONAL, "info", "debug info warn error", 0, 0,
      "What is written to the journal."},
+    {"bridge", false, "sandbox", CONFIG_BOOL, CONFIG_OPTIONAL, "on", NULL, 0, 0,
+     "Shut the daemon in by Landlock: it reads what the configuration names and writes its state folder only."},
     SESSION("idle", CONFIG_DURATION, "30m", "A browser that did nothing for so long must sign in again."),
     SESSION("life", CONFIG_DURATION, "8h", "A browser must sign in again after so long, whatever it did."),
     LINK("method", CONFIG_LIST, "password",  NULL,
