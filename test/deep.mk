@@ -1,0 +1,47 @@
+# The slow ways of looking for faults, included by the Makefile: fuzzing (`make fuzz`), static analysis (`make analyze`),
+# failing memory (`make torture`) and threads (`make tsan`). Each has its own build folder; none is needed to build.
+#
+# A fuzz target is one file of test/fuzz. With clang it becomes a libFuzzer program, build/fuzz/NAME; with gcc alone a
+# program that replays files, build/asan/fuzz/NAME.
+
+CLANG        := $(shell command -v clang 2>/dev/null || command -v clang-14 2>/dev/null)
+FUZZ_SECONDS ?= 60
+
+# The folders below login/: what meets the network first. A target that needs a private function of another folder
+# compiles that one file in.
+FUZZ_FOLDERS := base store token web upstream directory mapping dhis2
+FUZZ_OBJECTS := $(patsubst %.c,%.o,$(sort $(foreach f,$(FUZZ_FOLDERS),$(wildcard broker/$(f)/*.c))))
+FUZZ_TARGETS := $(patsubst test/fuzz/%.c,%,$(filter-out %_main.c,$(sort $(wildcard test/fuzz/*.c))))
+# Statements below are inside functions of libraries or ours that a target does not call: they are no reason to stop.
+FUZZ_FLAGS   := -g -O1 -std=c17 -fno-omit-frame-pointer -fsanitize=address,undefined,fuzzer-no-link \
+                -fno-sanitize-recover=all -D__SANITIZE_ADDRESS__
+
+build/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	@$(CLANG) $(FUZZ_FLAGS) $(CPPFLAGS) $(PKGCFLAGS) -Wall -Wextra -Werror -MMD -MP -c -o $@ $<
+build/fuzz/messages.o: broker/web/messages.S $(MESSAGES)
+	@mkdir -p $(@D)
+	@$(CLANG) -c -o $@ $<
+build/fuzz/libfuzzed.a: $(FUZZ_OBJECTS:%=build/fuzz/%) build/fuzz/messages.o
+	@rm -f $@ && ar rcs $@ $^
+$(FUZZ_TARGETS:%=build/fuzz/%): build/fuzz/%: build/fuzz/test/fuzz/%.o build/fuzz/libfuzzed.a
+	@echo "  LD $@"
+	@$(CLANG) -fsanitize=address,undefined,fuzzer -o $@ $^ $(LIBS)
+
+build/asan/libfuzzed.a: $(FUZZ_OBJECTS:%=build/asan/%) build/asan/messages.o
+	@rm -f $@ && ar rcs $@ $^
+$(FUZZ_TARGETS:%=build/asan/fuzz/%): build/asan/fuzz/%: build/asan/test/fuzz/%.o build/asan/test/fuzz/replay_main.o \
+                                     build/asan/libfuzzed.a
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	@$(CC) $(ASAN) -o $@ $^ $(LIBS)
+-include $(FUZZ_OBJECTS:%.o=build/fuzz/%.d) $(FUZZ_TARGETS:%=build/fuzz/test/fuzz/%.d) \
+         $(FUZZ_TARGETS:%=build/asan/test/fuzz/%.d)
+
+# What test/fuzz/run.py runs: libFuzzer's programs where there is clang, else the replaying ones.
+fuzz-programs: $(FUZZ_TARGETS:%=build/$(if $(CLANG),fuzz,asan/fuzz)/%)
+fuzz-replays: $(FUZZ_TARGETS:%=build/asan/fuzz/%)
+fuzz:
+	@sh test/support/packages.sh check
+	@$(PYTHON) test/fuzz/run.py --seconds-each $(FUZZ_SECONDS)
+.PHONY: fuzz fuzz-programs fuzz-replays
