@@ -250,7 +250,8 @@ enum result config_read(struct fault *f, const char *path, struct config_source 
     check_text(src, &text);
     if (src->error_count > 0)
         return RESULT_OK; /* the caller reports them; nothing else can be trusted */
-    struct reading r = {.src = src, .at = text.data, .end = text.data + text.len};
+    const char *start = text.data == NULL ? "" : text.data; /* an empty file */
+    struct reading r = {.src = src, .at = start, .end = start + text.len};
     int rc = ini_parse_stream(read_line, &r, handle_pair, &r);
     settle(&r);
     src->last_line = r.line > 0 ? r.line : 1;

@@ -58,6 +58,13 @@ static void lower(char *s)
         *s = (char)tolower((unsigned char)*s);
 }
 
+/* RFC 1123 §2.1 names (and the underscore that is met), IPv4, IPv6 in brackets. libcurl undoes percent-encoding in a
+ * host, so what check_characters kept out could be back: a host goes into CSP and log lines as it is. */
+static bool host_ok(const char *host)
+{
+    return host[strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789.-_[]:")] == '\0';
+}
+
 /* The host is in lower case; an IPv6 address keeps its brackets. The path is "/" when there is none, not normalised;
  * the query is NULL when there is none. The port is the scheme's when none is given. */
 enum result url_parse(struct fault *f, struct arena *a, const char *url, struct url_parts *out_r)
@@ -81,6 +88,8 @@ enum result url_parse(struct fault *f, struct arena *a, const char *url, struct 
         return FAULT(f, RESULT_INVALID, "URL: port out of range");
     lower(scheme);
     lower(host);
+    if (!host_ok(host))
+        return FAULT(f, RESULT_INVALID, "URL: a host holds letters, digits, dots and dashes");
     *out_r = (struct url_parts){scheme, host, path, query, (int)number};
     return RESULT_OK;
 }
