@@ -24,7 +24,7 @@ enum result login_begin(struct exchange *x, struct login *l)
     enum result r = upstream_authorize_url(f, x->arena, x->bridge->upstreams, l->upstream, redirect_uri, &l->rq, &url);
     if (r != RESULT_OK) {
         reply_init(x->reply, x->arena); /* no cookie for a login that did not begin */
-        login_refuse(x, r == RESULT_TIMEOUT ? "upstream_slow" : "upstream_down", NULL);
+        login_refuse(x, r == RESULT_TIMEOUT ? "upstream_slow" : "upstream_down", again_same_page(x));
         return RESULT_OK;
     }
     reply_redirect(x->reply, url);
@@ -56,7 +56,7 @@ static enum result without_state(struct exchange *x, struct work *w, const char 
         const char *name = store_client_get(&ignored, x->view, x->arena, open[i].client_id, &c) == RESULT_OK ? c.name : NULL;
         const char *when = arena_printf(x->arena, "%s (%lld min)", name == NULL ? open[i].client_id : name,
                                         (long long)((clock_now() - open[i].started) / 60));
-        blocks[i + 1] = (struct block){.kind = BLOCK_LINK, .text = when, .value = state_restart_url(x, &open[i])};
+        blocks[i + 1] = (struct block){.kind = BLOCK_LINK, .text = when, .value = again_restart(x, &open[i])};
     }
     blocks[n + 1] = (struct block){.kind = BLOCK_REF, .value = x->ref};
     blocks[n + 2] = (struct block){.kind = BLOCK_END};
@@ -87,7 +87,7 @@ static enum result callback_open(struct exchange *x)
     NEED(&x->fault, w);
     x->work = w;
     x->dependency = upstream;
-    if (param_duplicate(q) != NULL)
+    if (GUARD(callback_duplicate, param_duplicate(q) != NULL))
         return FAULT(&x->fault, RESULT_INVALID, "a parameter comes twice in the callback");
     const char *state = param_get(q, "state"), *reason = NULL;
     bool stateless = state == NULL || text_equal(state, "null") || text_equal(state, "");
@@ -100,12 +100,14 @@ static enum result callback_open(struct exchange *x)
         r = state_find(x, state, &w->l, &reason);
     if (x->done)
         return RESULT_OK;
+    if (r != RESULT_OK && text_equal(reason, "login_used"))
+        return again_used(x, w->l.client_id);
     if (r != RESULT_OK) {
         login_refuse(x, reason, NULL);
         return RESULT_OK;
     }
     name_parties(x, &w->l);
-    if (!text_equal(w->l.upstream, upstream)) /* mix-up: another provider's answer */
+    if (GUARD(mix_up, !text_equal(w->l.upstream, upstream))) /* mix-up: another provider's answer */
         return login_stop(x, FAULT(&x->fault, RESULT_DENIED, "answer at another provider's address"), "upstream_untrusted");
     r = upstream_callback_check(&x->fault, x->bridge->upstreams, upstream, q, &reason);
     if (r == RESULT_OK && (w->code = param_get(q, "code")) == NULL)
@@ -132,7 +134,7 @@ static enum result callback_form(struct exchange *x)
     struct work *w = x->work;
     char *once = arena_printf(x->arena, "form:%s", w->l.transaction);
     NEED(&x->fault, once);
-    enum result r = store_once(&x->fault, x->view, "login", once, clock_now() + LOGIN_LIFE_S);
+    enum result r = GUARD(form_once, store_once(&x->fault, x->view, "login", once, clock_now() + LOGIN_LIFE_S));
     if (r == RESULT_CONFLICT)
         x->reason = "login_used";
     TRY(r);

@@ -97,9 +97,12 @@ static enum result stations(struct fault *f, struct arena *a, struct bridge *b, 
     if (l->link.claims != NULL)
         TRY(json_parse(f, a, l->link.claims, strlen(l->link.claims), 256u << 10, &l->claims));
     TRY(login_grants(f, a, b, l, reason_r));
-    if (l->dhis2 == NULL || !l->linked)
+    if (l->dhis2 != NULL && l->linked)
+        TRY(login_account(f, a, b, l, false, reason_r));
+    if (!text_equal(l->link.state, "pending"))
         return RESULT_OK;
-    return login_account(f, a, b, l, false, reason_r);
+    *reason_r = "link_pending";
+    return FAULT(f, RESULT_DENIED, "the link waits for approval");
 }
 
 enum result login_explain(struct fault *f, struct arena *a, struct bridge *b, const char *person, const char *dhis2,

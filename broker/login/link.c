@@ -62,7 +62,7 @@ static enum result open_form(struct exchange *x, struct work *w)
     struct login cookie;
     TRY(token_open_state(f, x->arena, x->bridge->master, PURPOSE_FORM, w->form_state, clock_now(), &j));
     TRY(state_from_json(f, x->arena, j, &w->l));
-    TRY(state_of_cookie(x, w->l.transaction, &cookie)); /* the same browser */
+    TRY(GUARD(link_browser, state_of_cookie(x, w->l.transaction, &cookie))); /* the same browser */
     w->l.claims = json_object_get(j, "claims");
     w->l.identity.claims = json_object_get(j, "match");
     return RESULT_OK;
@@ -80,6 +80,8 @@ static enum result link_open(struct exchange *x)
     if (w->form_state == NULL || w->user == NULL || w->password == NULL || param_duplicate(form) != NULL)
         return FAULT(&x->fault, RESULT_INVALID, "the form is incomplete");
     enum result r = open_form(x, w);
+    if (r == RESULT_NOT_FOUND && w->l.transaction != NULL && again_finished(x, w->l.transaction))
+        return again_used(x, w->l.client_id);
     if (r != RESULT_OK) {
         login_refuse(x, r == RESULT_TIMEOUT ? "login_expired" : "login_other_browser", NULL);
         return RESULT_OK;
@@ -122,7 +124,7 @@ static enum result link_count(struct exchange *x)
         int64_t count;
         NEED(f, keys[i]);
         TRY(store_attempt(f, x->view, keys[i], clock_now(), window, &count));
-        if (count > tries) {
+        if (GUARD(link_tries, count > tries)) {
             login_refuse(x, "link_limit", NULL);
             return RESULT_OK;
         }
@@ -188,6 +190,25 @@ static bool same_name(struct arena *a, const char *left, const char *right)
     return true;
 }
 
+/* A calendar day out of 1988-04-12, 1988/04/12, 19880412 or 19880412000000Z (RFC 4517 §3.3.13); false: it is none. */
+static bool read_day(const char *s, char day[9])
+{
+    size_t n = 0;
+    for (; s != NULL && *s != '\0' && n < 8; s++)
+        if (*s >= '0' && *s <= '9')
+            day[n++] = *s;
+        else if ((*s != '-' && *s != '/') || (n != 4 && n != 6))
+            return false;
+    day[n] = '\0';
+    return n == 8;
+}
+
+static bool same_day(const char *left, const char *right)
+{
+    char l[9], r[9];
+    return read_day(left, l) && read_day(right, r) && strcmp(l, r) == 0;
+}
+
 static enum result link_match(struct exchange *x)
 {
     const struct work *w = x->work;
@@ -196,8 +217,8 @@ static enum result link_match(struct exchange *x)
     enum result r = RESULT_OK;
     for (char *const *m = config_list(x->bridge->config, "link", NULL, "match"); m != NULL && *m != NULL; m++) {
         bool agrees = strcmp(*m, "name") == 0 ? same_name(x->arena, json_text(proved, "name"), w->l.person.display_name)
-                                              : text_equal(json_text(proved, "birthdate"), w->l.person.birth_date);
-        if (!agrees) {
+                                              : same_day(json_text(proved, "birthdate"), w->l.person.birth_date);
+        if (GUARD(link_match, !agrees)) {
             reason = "link_mismatch";
             r = FAULT(&x->fault, RESULT_DENIED, "%s differs", *m);
         }

@@ -82,7 +82,7 @@ static char *cookie_name(struct arena *a, const char *transaction)
     return arena_printf(a, LOGIN_COOKIE "%s", transaction);
 }
 
-/* Transaction ids begin with the time in hex, so that the oldest cookie is the smallest name. */
+/* Transaction ids begin with the time in hex, in milliseconds, so that the oldest cookie is the smallest name. */
 static void drop_oldest(struct exchange *x)
 {
     const char *oldest = NULL;
@@ -108,7 +108,7 @@ static enum result make_secrets(struct exchange *x, struct login *l)
     NEED(f, id);
     NEED(f, l->rq.nonce);
     NEED(f, l->rq.code_verifier);
-    l->transaction = arena_printf(x->arena, "%08llx%s", (unsigned long long)l->started, id);
+    l->transaction = arena_printf(x->arena, "%011llx%s", (unsigned long long)clock_now_ms(), id);
     NEED(f, l->transaction);
     l->rq.ui_locales = l->ui_locales;
     l->rq.max_age = l->max_age;
@@ -126,7 +126,8 @@ enum result state_start(struct exchange *x, struct login *l)
     TRY(token_seal_state(f, x->arena, x->bridge->master, PURPOSE_COOKIE, j, l->started + LOGIN_LIFE_S, &sealed));
     if (strlen(sealed) > COOKIE_MAX)
         return FAULT(f, RESULT_INVALID, "the application's request is too long to keep (%zu bytes)", strlen(sealed));
-    json_t *small = arena_json(x->arena, json_pack("{s:s, s:s}", "t", l->transaction, "u", l->upstream));
+    json_t *small = arena_json(x->arena, json_pack("{s:s, s:s, s:s}", "t", l->transaction, "u", l->upstream, "c",
+                                                    l->client_id));
     NEED(f, small);
     TRY(token_seal_state(f, x->arena, x->bridge->master, PURPOSE_STATE, small, l->started + LOGIN_LIFE_S, &l->rq.state));
     drop_oldest(x);
@@ -147,7 +148,7 @@ enum result state_of_cookie(struct exchange *x, const char *transaction, struct 
     json_t *j;
     TRY(token_open_state(f, x->arena, x->bridge->master, PURPOSE_COOKIE, sealed, clock_now(), &j));
     TRY(state_from_json(f, x->arena, j, l));
-    if (!text_equal(l->transaction, transaction))
+    if (GUARD(login_cookie, !text_equal(l->transaction, transaction)))
         return FAULT(f, RESULT_DENIED, "the cookie belongs to another login");
     return RESULT_OK;
 }
@@ -166,6 +167,11 @@ enum result state_find(struct exchange *x, const char *state, struct login *l, c
     if (transaction == NULL)
         return FAULT(f, RESULT_INVALID, "state without a transaction");
     r = state_of_cookie(x, transaction, l);
+    if (r == RESULT_NOT_FOUND && again_finished(x, transaction)) {
+        *reason_r = "login_used";
+        l->client_id = json_text(small, "c");
+        return r;
+    }
     if (r == RESULT_OK && !text_equal(l->upstream, json_text(small, "u")))
         r = FAULT(f, RESULT_DENIED, "state and cookie name different ID providers");
     *reason_r = r == RESULT_TIMEOUT ? "login_expired" : "login_other_browser";
@@ -198,9 +204,4 @@ void state_end(struct exchange *x, const struct login *l)
     char *name = cookie_name(x->arena, l->transaction);
     if (name != NULL)
         reply_cookie(x->reply, x->request, name, "", 0);
-}
-
-const char *state_restart_url(struct exchange *x, const struct login *l)
-{
-    return l->transaction == NULL ? NULL : arena_printf(x->arena, "/restart?login=%s", l->transaction);
 }

@@ -18,6 +18,19 @@ enum result store_once(struct fault *f, struct store_view *v, const char *kind, 
     return r == RESULT_NOT_FOUND ? FAULT(f, RESULT_CONFLICT, "%s was used before", kind) : r;
 }
 
+enum result store_once_seen(struct fault *f, struct store_view *v, const char *kind, const char *value, bool *seen_r)
+{
+    CLEANUP(statement) struct statement st = {0};
+    unsigned char digest[32];
+    sha256(value, strlen(value), digest);
+    TRY(statement_open(f, v, "SELECT count(*) FROM once WHERE kind = ? AND value = ?", &st));
+    put_text(&st, kind);
+    put_bytes(&st, (struct bytes){digest, sizeof digest});
+    TRY(statement_row(f, &st));
+    *seen_r = get_int(&st) > 0;
+    return statement_read(f, &st);
+}
+
 static enum result attempt_key(struct fault *f, struct store_view *v, struct arena *a, const char *key,
                                const char **out_r)
 {

@@ -172,6 +172,8 @@ CHECKED enum result store_session_remove(struct fault *f, struct store_view *v, 
 /* What may happen once until `expires`: client assertion jti, used state. RESULT_CONFLICT: it happened. */
 CHECKED enum result store_once(struct fault *f, struct store_view *v, const char *kind, const char *value,
                                int64_t expires);
+CHECKED enum result store_once_seen(struct fault *f, struct store_view *v, const char *kind, const char *value,
+                                    bool *seen_r); /* reads only */
 /* A counter that guards a password: adds one and tells how many there were within the window (this one included),
  * before anything is verified (CVE-2024-4629, CVE-2023-47111). */
 CHECKED enum result store_attempt(struct fault *f, struct store_view *v, const char *key, int64_t now, int64_t window_s,
