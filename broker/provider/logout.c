@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define PURPOSE_LOGOUT "logout"
+#define HINT_LIFE_S (30 * 86400) /* "the OP SHOULD accept ID Tokens … even when the exp time has passed" (§2) */
 #define AWAY_LIFE_S 600 /* the provider may ask the person before it sends the browser back */
 
 struct leaving {
@@ -20,7 +21,7 @@ struct leaving {
     const char *upstream_url;  /* its end_session_endpoint, ready to go to */
 };
 
-/* Signature and issuer must be right; exp is not looked at. RESULT_DENIED: no hint of ours. */
+/* Signature and issuer must be right; exp may be long past. RESULT_DENIED: no hint of ours. */
 static enum result read_hint(struct exchange *x, const char *hint, const json_t **claims_r)
 {
     static const char *const algs[] = {"RS256", NULL};
@@ -32,7 +33,7 @@ static enum result read_hint(struct exchange *x, const char *hint, const json_t 
     if (ring == NULL)
         return FAULT(f, RESULT_INTERNAL, "no signing keys");
     TRY(token_verify(f, x->arena, hint, strlen(hint), token_ring_public(ring), &policy, &parts, &why));
-    const struct token_expect e = {.iss = x->bridge->issuer, .now = 0};
+    const struct token_expect e = {.iss = x->bridge->issuer, .now = clock_now(), .leeway_s = HINT_LIFE_S};
     TRY(token_claims_check(f, parts.claims, &e));
     *claims_r = parts.claims;
     return RESULT_OK;
