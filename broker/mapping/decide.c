@@ -13,10 +13,9 @@ struct decision {
     struct arena *arena;
     const struct person *person;
     const json_t *claims;
-    const char **groups; /* lower-case DN and name of each group */
-    size_t group_count;
     struct granted *list;
     size_t count, room;
+    size_t last[GRANT_KINDS]; /* place + 1 of the newest of each kind */
     json_t *trace;
 };
 
@@ -106,20 +105,16 @@ static bool json_matches(const struct condition *c, const json_t *value)
     return false;
 }
 
-static bool holds(const struct decision *d, const struct condition *c)
+/* A rule's groups are its first condition, so the index has compared them already: `found`. */
+static bool holds(const struct decision *d, const struct condition *c, bool found)
 {
-    if (c->kind == 'a')
-        return json_matches(c, json_object_get(d->person->attributes, c->name));
-    if (c->kind == 'c')
-        return json_matches(c, json_object_get(d->claims, c->name));
-    for (size_t i = 0; i < d->group_count; i++)
-        if (value_matches(c, d->groups[i]))
-            return true;
-    return false;
+    if (c->kind == 'g')
+        return found;
+    return json_matches(c, json_object_get(c->kind == 'a' ? d->person->attributes : d->claims, c->name));
 }
 
 /* NULL when every condition holds, else what does not. */
-static const char *objection(struct decision *d, const struct rule *r, const char *dhis2, int64_t now)
+static const char *objection(struct decision *d, const struct rule *r, bool found, const char *dhis2, int64_t now)
 {
     static const char *const kinds[] = {"no such group", "an attribute differs", "a claim differs"};
     if (r->dhis2 != NULL && dhis2 != NULL && strcmp(r->dhis2, dhis2) != 0)
@@ -129,7 +124,7 @@ static const char *objection(struct decision *d, const struct rule *r, const cha
     if (r->until != 0 && now >= r->until)
         return "over";
     for (size_t i = 0; i < r->when_count; i++)
-        if (!holds(d, &r->when[i]))
+        if (!holds(d, &r->when[i], found))
             return kinds[r->when[i].kind == 'g' ? 0 : r->when[i].kind == 'a' ? 1 : 2];
     return NULL;
 }
@@ -140,6 +135,18 @@ static const json_t *template_source(const struct decision *d, const char *name)
 {
     bool directory = text_has_prefix(name, "directory.");
     return json_object_get(directory ? d->person->attributes : d->claims, name + (directory ? 10 : 6));
+}
+
+static char *join(struct arena *a, const char *before, size_t before_len, const char *value, const char *rest)
+{
+    size_t value_len = strlen(value), rest_len = strlen(rest);
+    char *text = arena_alloc(a, before_len + value_len + rest_len + 1);
+    if (text == NULL)
+        return NULL;
+    memcpy(text, before, before_len);
+    memcpy(text + before_len, value, value_len);
+    memcpy(text + before_len + value_len, rest, rest_len + 1);
+    return text;
 }
 
 /* Fills the first placeholder with `value` and the rest with the first value of theirs. NULL: a value is missing. */
@@ -153,13 +160,27 @@ static const char *fill(const struct decision *d, const char *ref, const char *v
     if (value == NULL)
         value = json_is_string(source) ? json_string_value(source) : json_string_value(json_array_get(source, 0));
     const char *rest = fill(d, close + 1, NULL);
-    return value == NULL || rest == NULL ? NULL : arena_printf(d->arena, "%.*s%s%s", (int)(open - ref), ref, value, rest);
+    return value == NULL || rest == NULL ? NULL : join(d->arena, ref, (size_t)(open - ref), value, rest);
+}
+
+/* One thing given twice: the first rule stays, the longest end counts, 0 being none. */
+static bool merge(struct granted *into, const struct granted *g)
+{
+    if (into == NULL || into->kind != g->kind || into->by != g->by || strcmp(into->ref, g->ref) != 0)
+        return false;
+    if (g->until == 0 || (into->until != 0 && g->until > into->until))
+        into->until = g->until;
+    return true;
 }
 
 static enum result add(struct fault *f, struct decision *d, const struct rule *r, const struct give *g, const char *ref)
 {
     if (ref == NULL || ref[0] == '\0')
         return RESULT_OK; /* the person lacks the attribute: nothing is given for it */
+    const struct granted given = {g->kind, g->by, ref, r->name, r->until};
+    size_t *last = &d->last[g->kind]; /* most rules give the same place of work: kept out of the sorting */
+    if (*last > 0 && merge(&d->list[*last - 1], &given))
+        return RESULT_OK;
     if (d->count == GRANTS_MAX)
         return FAULT(f, RESULT_INVALID, "more than %d grants for one person", GRANTS_MAX);
     if (d->count == d->room) {
@@ -170,7 +191,8 @@ static enum result add(struct fault *f, struct decision *d, const struct rule *r
             memcpy(more, d->list, d->count * sizeof(*more));
         d->list = more;
     }
-    d->list[d->count++] = (struct granted){g->kind, g->by, ref, r->name, r->until};
+    d->list[d->count++] = given;
+    *last = d->count;
     return RESULT_OK;
 }
 
@@ -193,7 +215,18 @@ static enum result give_all(struct fault *f, struct decision *d, const struct ru
 
 /* ---- deciding ------------------------------------------------------------------------------------------------------------ */
 
-static void mark_json(const struct mapping *m, struct arena *a, char kind, const json_t *object, uint64_t *marks)
+/* Memory that ran out must not read as "in no such group": that would take roles away. */
+static enum result mark(struct fault *f, const struct mapping *m, struct arena *a, char kind, const char *name,
+                        const char *value, uint64_t *marks)
+{
+    const char *key = index_key(a, kind, name, value);
+    NEED(f, key);
+    index_mark(m, key, marks);
+    return RESULT_OK;
+}
+
+static enum result mark_json(struct fault *f, const struct mapping *m, struct arena *a, char kind, const json_t *object,
+                             uint64_t *marks)
 {
     const char *name;
     json_t *value, *one;
@@ -201,29 +234,23 @@ static void mark_json(const struct mapping *m, struct arena *a, char kind, const
         size_t n = json_is_array(value) ? json_array_size(value) : 1;
         for (size_t i = 0; i < n; i++) {
             one = json_is_array(value) ? json_array_get(value, i) : value;
-            char *key = json_is_string(one) ? index_key(a, kind, name, json_string_value(one)) : NULL;
-            if (key != NULL)
-                index_mark(m, key, marks);
+            if (json_is_string(one))
+                TRY(mark(f, m, a, kind, name, json_string_value(one), marks));
         }
     }
+    return RESULT_OK;
 }
 
-static enum result candidates(struct fault *f, const struct mapping *m, struct decision *d, uint64_t *marks)
+static enum result candidates(struct fault *f, const struct mapping *m, const struct decision *d, uint64_t *marks)
 {
-    d->groups = arena_alloc(d->arena, (d->person->group_count * 2 + 1) * sizeof(*d->groups));
-    NEED(f, d->groups);
     for (size_t i = 0; i < d->person->group_count; i++) {
         const char *both[2] = {d->person->groups[i].dn, d->person->groups[i].name};
-        for (size_t k = 0; k < 2; k++) {
-            char *key = both[k] == NULL ? NULL : index_key(d->arena, 'g', NULL, both[k]);
-            if (key == NULL)
-                continue;
-            d->groups[d->group_count++] = key + 2;
-            index_mark(m, key, marks);
-        }
+        for (size_t k = 0; k < 2; k++)
+            if (both[k] != NULL)
+                TRY(mark(f, m, d->arena, 'g', NULL, both[k], marks));
     }
-    mark_json(m, d->arena, 'a', d->person->attributes, marks);
-    mark_json(m, d->arena, 'c', d->claims, marks);
+    TRY(mark_json(f, m, d->arena, 'a', d->person->attributes, marks));
+    TRY(mark_json(f, m, d->arena, 'c', d->claims, marks));
     for (size_t i = 0; i < m->always_count; i++)
         marks[m->always[i] / 64] |= 1ULL << (m->always[i] % 64);
     return RESULT_OK;
@@ -240,18 +267,14 @@ static int by_identity(const void *a, const void *b)
     return c != 0 ? c : strcmp(l->rule, r->rule); /* rules are in name order: the first that gave it stays */
 }
 
-/* Without doubles; the longest end counts, 0 being none. */
 static void tidy(struct decision *d, struct grants *out)
 {
     size_t n = 0;
     if (d->count > 0)
         qsort(d->list, d->count, sizeof(*d->list), by_identity);
     for (size_t i = 0; i < d->count; i++) {
-        struct granted *last = n == 0 ? NULL : &d->list[n - 1], *g = &d->list[i];
-        if (last == NULL || last->kind != g->kind || last->by != g->by || strcmp(last->ref, g->ref) != 0)
-            d->list[n++] = *g;
-        else if (g->until == 0 || (last->until != 0 && g->until > last->until))
-            last->until = g->until;
+        if (!merge(n == 0 ? NULL : &d->list[n - 1], &d->list[i]))
+            d->list[n++] = d->list[i];
     }
     out->list = d->list;
     out->count = n;
@@ -276,9 +299,10 @@ enum result mapping_decide(struct fault *f, struct arena *a, const struct mappin
             i |= 63; /* 64 rules that cannot concern this person */
             continue;
         }
-        if (!trace && (marks[i / 64] >> (i % 64) & 1) == 0)
+        bool found = (marks[i / 64] >> (i % 64) & 1) != 0;
+        if (!trace && !found)
             continue;
-        const char *why = objection(&d, &m->rules[i], dhis2, now);
+        const char *why = objection(&d, &m->rules[i], found, dhis2, now);
         note(&d, &m->rules[i], why);
         if (why != NULL)
             continue;
