@@ -44,17 +44,22 @@ def form_encode(text):
     return quote_plus(text, safe="*").replace("~", "%7E")
 
 
+def load_client_keys(configuration):
+    """Key stores are read once, at start: {provider id: (private JWK, certificate)}."""
+    keys = {}
+    for provider in configuration.providers.values():
+        if provider.auth_method == "private_key_jwt":
+            key, certificate = conf_module.load_rsa_key(provider)
+            keys[provider.id] = (jwk.JWK.from_pyca(key), certificate)
+    return keys
+
+
 class Login:
     """All OIDC providers of one dhis.conf."""
 
-    def __init__(self, world, outgoing):
-        self.world, self.outgoing = world, outgoing
-        self.sources, self.client_keys = {}, {}
-        for provider in world.conf.providers.values():
-            self.sources[provider.id] = KeySource(world, outgoing.get_json, provider.jwk_uri)
-            if provider.auth_method == "private_key_jwt":
-                key, certificate = conf_module.load_rsa_key(provider)
-                self.client_keys[provider.id] = (jwk.JWK.from_pyca(key), certificate)
+    def __init__(self, world, outgoing, client_keys):
+        self.world, self.outgoing, self.client_keys = world, outgoing, client_keys
+        self.sources = {p.id: KeySource(world, outgoing.get_json, p.jwk_uri) for p in world.conf.providers.values()}
 
     @property
     def failure_url(self):

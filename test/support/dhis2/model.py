@@ -70,7 +70,7 @@ def sharing_of(entry, owner, default):
 class World:
     def __init__(self, conf, version, state_dir=None):
         self.conf, self.version, self.state_dir = conf, version, state_dir
-        self.clock_offset = 0.0
+        self.clock_offset, self.dirty = 0.0, True
         self.seed = {}
         self.clear()
 
@@ -194,6 +194,14 @@ class World:
     def groups_of(self, user_id):
         return [g["id"] for g in self.userGroups.values() if user_id in g["users"]]
 
+    def membership(self):
+        """{user id: [group ids]} of everybody at once."""
+        found = {}
+        for group in self.userGroups.values():
+            for uid in group["users"]:
+                found.setdefault(uid, []).append(group["id"])
+        return found
+
     def expired(self, user):
         return user["accountExpiry"] is not None and user["accountExpiry"] <= self.now()
 
@@ -207,8 +215,13 @@ class World:
     # -- keeping -----------------------------------------------------------------------------
 
     def save(self):
-        if not self.state_dir:
+        """Something changed: `flush` writes it within half a second, or at the end."""
+        self.dirty = True
+
+    def flush(self):
+        if not self.state_dir or not self.dirty:
             return
+        self.dirty = False
         data = {name: self.store(name) for name in STORES}
         data.update(settings=self.settings, dataStore=self.dataStore, sequence=self.sequence)
         path = os.path.join(self.state_dir, "state.json")

@@ -29,7 +29,7 @@ from access import Principal
 from answer import Refuse, SECURITY_HEADERS, html_error, json_reply, redirect, refuse, web_message
 from bearer import Bearer
 from control import Control
-from login import Login
+from login import Login, load_client_keys
 from model import World
 from outgoing import Outgoing
 from routerun import RouteRunner
@@ -37,6 +37,7 @@ from sessions import Sessions
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LOGOUT = "/dhis-web-commons-security/logout.action"
+FLUSH_SECONDS = 0.5
 MAX_BODY = 64 * 1024 * 1024
 FORBIDDEN = re.compile(r"(?i)%2e|;|//|%25|%5c|\\|(^|/)\.\.?(/|$)|%00")
 API = re.compile(r"/api(?:/(\d+))?/(.*)$")
@@ -91,6 +92,7 @@ class StandIn:
     def __init__(self, configuration, version, seed, state_dir=None, ca_file=None):
         self.world = World(configuration, version, state_dir)
         self.seed, self.outgoing = seed, Outgoing(ca_file)
+        self.client_keys = load_client_keys(configuration)
         if not self.world.restore():
             self.world.load_seed(seed)
         self.control = Control(self)
@@ -100,7 +102,7 @@ class StandIn:
         """Everything that a restart forgets."""
         self.sessions = Sessions(self.world)
         self.token_cache = tokens.TokenCache(self.world)
-        self.login = Login(self.world, self.outgoing)
+        self.login = Login(self.world, self.outgoing, self.client_keys)
         self.bearer = Bearer(self.world, self.outgoing)
         session = getattr(getattr(self, "route_runner", None), "session", None)
         self.route_runner = RouteRunner(self.world, self.outgoing)
@@ -300,9 +302,13 @@ async def serve(options):
         os.replace(options.ready_file + ".new", options.ready_file)
     print("DHIS2 stand-in (%s) on http://%s:%d" % (options.version, options.host, port), flush=True)
     stop = asyncio.Event()
+    waiting = asyncio.ensure_future(stop.wait())
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
+    while not stop.is_set():
+        standin.world.flush()
+        await asyncio.wait([waiting], timeout=FLUSH_SECONDS)
+    standin.world.flush()
     await standin.route_runner.close()
     await standin.outgoing.close()
     await runner.cleanup()

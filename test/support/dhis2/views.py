@@ -37,7 +37,8 @@ def common(world, thing):
             "lastUpdatedBy": person(world, thing["lastUpdatedBy"]), "translations": []}
 
 
-def user(world, stored):
+def user(world, stored, groups=None):
+    """groups: the ids of the user's groups, when the caller has them at hand."""
     name = "%s %s" % (stored["firstName"], stored["surname"])
     view = common(world, dict(stored, name=name))
     view.update({key: stored[key] for key in USER_FIELDS})
@@ -47,7 +48,8 @@ def user(world, stored):
                 invitation=False, emailVerified=False, favorites=[], attributeValues=[],
                 sharing={"users": {}, "userGroups": {}})
     view["userRoles"] = references(world.userRoles, stored["userRoles"])
-    view["userGroups"] = references(world.userGroups, world.groups_of(stored["id"]))
+    view["userGroups"] = references(
+        world.userGroups, world.groups_of(stored["id"]) if groups is None else groups)
     for key in OU_SETS:
         view[key] = references(world.organisationUnits, stored[key])
     if world.old:
