@@ -18,6 +18,8 @@ const struct config_key front_config_keys[] = {
      "Requests that may wait for one such dependency."},
     {"listen", false, "connections", CONFIG_INT, CONFIG_OPTIONAL, "8192", NULL, 16, 65536,
      "Open connections at once; more than all queues together."},
+    {"listen", false, "request_time", CONFIG_DURATION, CONFIG_OPTIONAL, "30s", NULL, 1, 3600,
+     "How long a client may take to send one whole request; who dribbles longer is cut off."},
     {"listen", false, "requests_per_second", CONFIG_INT, CONFIG_OPTIONAL, "50", NULL, 1, 100000,
      "Coarse limit on people's pages for one address (a whole clinic may share one); applications are not limited by address."},
     {NULL, false, NULL, CONFIG_TEXT, CONFIG_OPTIONAL, NULL, NULL, 0, 0, NULL},

@@ -1,5 +1,5 @@
-/* Private to front/: the daemon's HTTP side. socket.c opens sockets, http.c talks to libmicrohttpd, run.c moves an
- * exchange through its steps, health.c answers for the operator. */
+/* Private to front/: the daemon's HTTP side. socket.c opens sockets, http.c talks to libmicrohttpd, receive.c reads a request,
+ * run.c moves an exchange through its steps, patience.c drops slow clients, health.c answers for the operator. */
 #ifndef FRONT_PRIVATE_H
 #define FRONT_PRIVATE_H
 
@@ -22,6 +22,7 @@ struct front {
     size_t dependency_count;
     char *const *trusted_proxies;
     atomic_int open; /* exchanges under way */
+    struct patience *patience;
 };
 
 /* One request from its first byte to its last; made by http.c, freed when libmicrohttpd says it is complete. */
@@ -58,6 +59,18 @@ void front_run(struct call *c);
 void front_wake(struct call *c);
 /* A bare reply without steps: unknown path, too large, overloaded before the start. */
 void front_plain(struct call *c, int status, const char *reason);
+
+/* receive.c: fills c->request; RESULT_INVALID when it cannot be read. */
+CHECKED enum result front_read_headers(struct call *c);
+CHECKED enum result front_read_request(struct call *c, const char *method);
+
+/* patience.c: cuts off clients that take too long to send a request. The clock of a connection stands still from the
+ * moment its request is whole until the answer is out. */
+struct patience;
+CHECKED enum result patience_new(struct fault *f, int64_t seconds, struct patience **out_r);
+void patience_free(struct patience *p);
+void patience_notify(void *cls, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode code);
+void patience_clock(struct patience *p, struct MHD_Connection *connection, bool runs);
 
 int front_listen(struct fault *f, const char *address, bool *unix_r); /* a listening socket, or -1 */
 /* Health for the operator; true when `path` was one of them and c holds the bytes. */

@@ -3,11 +3,8 @@
  * queued on this thread only, and never on the first call of the handler (that would close the connection). */
 #include "front.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -60,7 +57,9 @@ static void call_free(struct call *c)
 
 static void completed(void *cls, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode why)
 {
-    (void)cls, (void)connection, (void)why;
+    const struct front *fr = cls;
+    (void)why;
+    patience_clock(fr->patience, connection, true);
     if (*state != NULL)
         call_free(*state);
     *state = NULL;
@@ -78,81 +77,6 @@ const struct route *front_route(const struct front *fr, const char *method, cons
             *allow_r = r->method;
         }
     return NULL;
-}
-
-/* ---- from libmicrohttpd's request to ours ------------------------------------------------------------------ */
-
-struct collect {
-    struct arena *arena;
-    struct param *list;
-    size_t count, max;
-};
-
-static enum MHD_Result collect_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-    (void)kind;
-    struct collect *k = cls;
-    if (k->count == k->max)
-        return MHD_NO;
-    char *low = arena_strdup(k->arena, name);
-    if (low == NULL)
-        return MHD_NO;
-    for (char *p = low; *p != '\0'; p++)
-        if (*p >= 'A' && *p <= 'Z')
-            *p = (char)(*p + 32);
-    k->list[k->count++] = (struct param){low, value == NULL ? "" : value};
-    return MHD_YES;
-}
-
-static enum result read_headers(struct call *c)
-{
-    struct collect k = {.arena = c->arena, .max = 100};
-    k.list = arena_alloc(c->arena, k.max * sizeof(*k.list));
-    NEED(&c->x.fault, k.list);
-    (void)MHD_get_connection_values(c->connection, MHD_HEADER_KIND, collect_header, &k);
-    c->request.headers = (struct params){k.list, k.count};
-    return RESULT_OK;
-}
-
-/* The address limits key on. X-Forwarded-For counts only from a listed proxy, and only its last entry. */
-static const char *client_address(struct call *c)
-{
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    char text[INET6_ADDRSTRLEN] = "unix";
-    if (info != NULL && info->client_addr != NULL && info->client_addr->sa_family == AF_INET)
-        (void)inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)info->client_addr)->sin_addr, text, sizeof(text));
-    else if (info != NULL && info->client_addr != NULL && info->client_addr->sa_family == AF_INET6)
-        (void)inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)info->client_addr)->sin6_addr, text,
-                        sizeof(text));
-    const char *forwarded = request_header(&c->request, "x-forwarded-for");
-    for (char *const *p = c->front->trusted_proxies; forwarded != NULL && p != NULL && *p != NULL; p++)
-        if (!GUARD(trusted_proxies, strcmp(*p, text) != 0)) {
-            const char *last = strrchr(forwarded, ',');
-            last = last == NULL ? forwarded : last + 1;
-            return last + strspn(last, " ");
-        }
-    return arena_strdup(c->arena, text);
-}
-
-static enum result read_request(struct call *c, const char *method)
-{
-    struct request *rq = &c->request;
-    struct fault *f = &c->x.fault;
-    rq->method = method;
-    rq->path = c->uri;
-    rq->secure = c->front->bridge->secure;
-    TRY(read_headers(c));
-    rq->address = client_address(c);
-    if (c->query != NULL)
-        TRY(params_parse(f, c->arena, c->query, strlen(c->query), &rq->query));
-    const char *cookie = request_header(rq, "cookie");
-    if (cookie != NULL)
-        cookies_parse(c->arena, cookie, &rq->cookies);
-    rq->body = (struct bytes){(const unsigned char *)c->body.data, c->body.len};
-    const char *type = request_header(rq, "content-type");
-    if (type != NULL && strncasecmp(type, "application/x-www-form-urlencoded", 33) == 0 && c->body.len > 0)
-        TRY(params_parse(f, c->arena, c->body.data, c->body.len, &rq->form));
-    return RESULT_OK;
 }
 
 static bool make_exchange(struct call *c, const struct route *route)
@@ -200,7 +124,7 @@ void front_plain(struct call *c, int status, const char *reason)
 {
     if (c->arena == NULL && !make_exchange(c, NULL))
         return;
-    if (c->request.headers.list == NULL && read_headers(c) != RESULT_OK)
+    if (c->request.headers.list == NULL && front_read_headers(c) != RESULT_OK)
         return;
     c->x.language = language_choose(NULL, request_header(&c->request, "accept-language"));
     login_refuse(&c->x, reason, NULL);
@@ -233,9 +157,15 @@ static void start(struct call *c, const struct route *route, const char *method)
 {
     if (!make_exchange(c, route))
         return;
-    if (read_request(c, method) != RESULT_OK) {
+    enum result r = front_read_request(c, method);
+    bool page = route->failed == login_failed; /* people's; applications are never limited by address */
+    if (r != RESULT_OK) {
         c->x.fault.result = RESULT_INVALID;
         route->failed(&c->x);
+    } else if (page && GUARD(address_limit, !limits_take(c->front->bridge->address_limits, c->request.address, clock_now_ms()))) {
+        login_refuse(&c->x, "too_many_requests", NULL);
+    }
+    if (r != RESULT_OK || c->x.done) {
         c->phase = PHASE_READY;
         return;
     }
@@ -259,6 +189,7 @@ static void whole_request(struct call *c, const char *method)
 {
     const struct route *route = c->x.route;
     const char *allow = NULL;
+    patience_clock(c->front->patience, c->connection, false);
     if (route == NULL && prebuilt(c, method))
         return;
     if (route == NULL) {
@@ -353,6 +284,7 @@ enum result front_start(struct fault *f, struct bridge *b, const struct route *c
     fr->tables = routes;
     fr->trusted_proxies = config_list(b->config, "listen", NULL, "trusted_proxies");
     TRY(make_pools(f, fr));
+    TRY(patience_new(f, config_number(b->config, "listen", NULL, "request_time"), &fr->patience));
     const char *address = config_text(b->config, "listen", NULL, "address");
     bool is_unix;
     int fd = front_listen(f, address, &is_unix);
@@ -365,7 +297,7 @@ enum result front_start(struct fault *f, struct bridge *b, const struct route *c
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handler, fr,
         MHD_OPTION_EXTERNAL_LOGGER, mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, uri_seen, fr,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, completed, fr,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)config_number(b->config, "listen", NULL, "connections"),
+        MHD_OPTION_NOTIFY_CONNECTION, patience_notify, fr->patience, MHD_OPTION_CONNECTION_LIMIT, (unsigned)config_number(b->config, "listen", NULL, "connections"),
         MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MEMORY,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (fr->daemon == NULL)
@@ -390,6 +322,7 @@ void front_stop(struct front *fr, int seconds)
         pool_stop(fr->dependencies[i].pool);
     if (fr->daemon != NULL)
         MHD_stop_daemon(fr->daemon);
+    patience_free(fr->patience);
     if (fr->metrics != NULL)
         MHD_stop_daemon(fr->metrics);
     free(fr);

@@ -195,10 +195,6 @@ static enum result authorize_request(struct exchange *x)
     NEED(f, l);
     bool post = strcmp(x->request->method, "POST") == 0;
     struct asked q = {.p = post ? &x->request->form : &x->request->query};
-    if (!limits_take(x->bridge->address_limits, x->request->address, clock_now_ms())) {
-        login_refuse(x, "too_many_requests", NULL);
-        return RESULT_OK;
-    }
     x->language = language_choose(param_get(q.p, "ui_locales"), request_header(x->request, "accept-language"));
     for (size_t i = 0; i < q.p->count; i++)
         if (GUARD(parameter_length, strlen(q.p->list[i].value) > PARAM_MAX))
