@@ -16,8 +16,8 @@ import json
 import sys
 import uuid
 
-import ministry
-from ministry import SUFFIX
+import sample
+from sample import SUFFIX
 
 DEMO_PASSWORD = 'Health-Demo-1'
 READER_PASSWORD = 'Bridge-Reader-1'
