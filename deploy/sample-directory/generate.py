@@ -116,7 +116,7 @@ def person_entry(person, password_hash):
 
 def group_entries(everybody):
     """slapadd does not fill memberOf as the overlay does for later changes, so both directions are written here."""
-    tree = ministry.group_tree()
+    tree = sample.group_tree()
     members = {name: [group_dn(inner) for inner in inside] for name, (_, inside) in tree.items()}
     outer = {inner: name for name, (_, inside) in tree.items() for inner in inside}
     for person in everybody:
@@ -129,7 +129,7 @@ def group_entries(everybody):
 
 def ldif(everybody, password, reader_password):
     yield from frame(hash_password(reader_password))
-    yield from map(facility_entry, ministry.places())
+    yield from map(facility_entry, sample.places())
     password_hash = hash_password(password)
     for person in everybody:
         yield person_entry(person, password_hash)
@@ -177,7 +177,7 @@ def dhis2_seed():
     """DHIS2 metadata (the shape of POST /api/metadata, users with their password): one role per kind of work, one user
     group per programme and region, an administrator and the bridge's own account."""
     units, parents = [], {}
-    for place in ministry.places():
+    for place in sample.places():
         units.append(org_unit(place, parents))
     roles = [{'id': dhis2_uid('role', name), 'code': name.upper().replace(' ', '_'), 'name': name, 'authorities': held}
              for name, held in DHIS2_ROLES.items()]
@@ -188,7 +188,7 @@ def dhis2_seed():
     country = [{'id': units[0]['id']}]
     users = [{**user, 'organisationUnits': country, 'dataViewOrganisationUnits': country} for user in (admin, bridge_user)]
     groups = [{'id': dhis2_uid('group', name), 'code': name.upper(), 'name': description, 'sharing': {'public': 'r-------'}}
-              for name, (description, inside) in ministry.group_tree().items() if inside]
+              for name, (description, inside) in sample.group_tree().items() if inside]
     return {'organisationUnits': units, 'userRoles': [everything, bridge_role, *roles], 'userGroups': groups, 'users': users}
 
 
@@ -202,7 +202,7 @@ def main():
     options = parser.parse_args()
     if options.ordinary < 150:
         parser.error('with fewer than 150 people a team would be empty, and a groupOfNames must not be')
-    everybody = list(ministry.people(options.ordinary))
+    everybody = list(sample.people(options.ordinary))
     if options.people or options.dhis2_seed:
         json.dump(dhis2_seed() if options.dhis2_seed else people_list(everybody), sys.stdout, ensure_ascii=False, indent=1)
         print()
