@@ -148,7 +148,8 @@ enum result login_step_grants(struct exchange *x)
 {
     struct work *w = x->work;
     const char *reason = NULL;
-    return login_stop(x, login_grants(&x->fault, x->arena, x->bridge, &w->l, &reason), reason);
+    enum result r = login_grants(&x->fault, x->arena, x->bridge, &w->l, &reason);
+    return login_stop(x, r, reason);
 }
 
 bool login_account_needed(const struct exchange *x)
@@ -161,7 +162,8 @@ enum result login_step_account(struct exchange *x)
 {
     struct work *w = x->work;
     const char *reason = NULL;
-    return login_stop(x, login_account(&x->fault, x->arena, x->bridge, &w->l, true, &reason), reason);
+    enum result r = login_account(&x->fault, x->arena, x->bridge, &w->l, true, &reason);
+    return login_stop(x, r, reason);
 }
 
 static void log_stations(const struct exchange *x, const struct login *l)

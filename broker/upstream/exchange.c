@@ -48,7 +48,7 @@ static enum result prove_client(struct fault *f, struct arena *a, struct provide
 static const char *safe_code(struct arena *a, const json_t *j, const char *key)
 {
     const char *value = json_text(j, key);
-    char *copy = value == NULL ? NULL : arena_strndup(a, value, 48);
+    char *copy = value == NULL ? NULL : arena_strndup(a, value, strnlen(value, 48));
     for (char *c = copy; c != NULL && *c != '\0'; c++)
         if (strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.", *c) == NULL)
             *c = '?';
