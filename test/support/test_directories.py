@@ -19,12 +19,12 @@ ROOT = SUPPORT.parents[1]
 SAMPLE = ROOT / 'deploy' / 'sample-directory'
 sys.path[:0] = [str(SUPPORT), str(SAMPLE)]
 import generate  # noqa: E402
-import ministry  # noqa: E402
+import sample  # noqa: E402
 import samba_ad  # noqa: E402
 from slapd import DEMO_PASSWORD, READER, READER_PASSWORD, SUFFIX, Slapd, must, run  # noqa: E402
 from tls import Authority  # noqa: E402
 
-PEOPLE = {row['uid']: row for row in generate.people_list(ministry.special_people())}
+PEOPLE = {row['uid']: row for row in generate.people_list(sample.special_people())}
 GENERATE = ['/usr/bin/python3', SAMPLE / 'generate.py']
 
 
@@ -110,8 +110,8 @@ def test_groups_are_nested_three_deep(directory):
 
 def test_every_membership_is_there_once(directory):
     seen = [(m, g['cn'][0]) for g in directory.search('(objectClass=groupOfNames)', 'cn', 'member') for m in g['member']]
-    expected = [(generate.group_dn(i), g) for g, (_, inside) in ministry.group_tree().items() for i in inside]
-    expected += [(generate.person_dn(p.uid), g) for p in ministry.people(1000) for g in p.groups]
+    expected = [(generate.group_dn(i), g) for g, (_, inside) in sample.group_tree().items() for i in inside]
+    expected += [(generate.person_dn(p.uid), g) for p in sample.people(1000) for g in p.groups]
     assert sorted(seen) == sorted(expected)
 
 
@@ -131,7 +131,7 @@ def test_names_that_need_escaping(directory):
     assert found['uid'] == [uid] and found['cn'] == [PEOPLE[uid]['name']]
     assert '\\2C' in found['dn'][0] and generate.person_dn(uid) != found['dn'][0]  # same DN, other spelling
     groups = [one(directory.search('(objectClass=*)', 'cn', base=dn, scope='base'))['cn'][0] for dn in found['memberOf']]
-    assert ministry.ON_CALL in groups and len(groups) == 3
+    assert sample.ON_CALL in groups and len(groups) == 3
     by_member = directory.search(f'(member={filter_escape(found["dn"][0])})', 'cn')
     assert {g['cn'][0] for g in by_member} == set(groups)
 
@@ -165,7 +165,7 @@ def test_nobody_reads_passwords_and_people_only_themselves(directory):
 
 
 def test_bad_passwords_lock_a_person_but_not_the_reader(directory):
-    victim = generate.person_dn(next(p.uid for p in ministry.ordinary_people(1)))
+    victim = generate.person_dn(next(p.uid for p in sample.ordinary_people(1)))
     assert directory.bind(victim, DEMO_PASSWORD).returncode == 0
     for _ in range(6):
         assert directory.bind(victim, 'wrong').returncode == 49
