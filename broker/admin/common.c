@@ -29,7 +29,7 @@ struct config *admin_config(const char *path)
     if (errors.len > 0)
         (void)fprintf(stderr, "%s", errors.data);
     else
-        (void)fprintf(stderr, "idbridge: %s: %s\n", path, f.detail);
+        (void)fprintf(stderr, "idbridge: %s\n", f.detail);
     return NULL;
 }
 
