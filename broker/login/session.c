@@ -51,6 +51,5 @@ enum result login_session_start(struct exchange *x, struct login *l, const char 
 enum result login_session_end(struct exchange *x, const char *id_hash)
 {
     reply_cookie(x->reply, x->request, SESSION_COOKIE, "", 0);
-    TRY(store_revoke(&x->fault, x->view, NULL, id_hash, NULL));
-    return store_session_remove(&x->fault, x->view, id_hash);
+    return store_revoke(&x->fault, x->view, NULL, id_hash, NULL); /* takes the session's row too */
 }

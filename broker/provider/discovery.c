@@ -95,9 +95,9 @@ const struct route provider_routes[] = {
     {"POST", "/token", "token", token_steps, provider_failed, BODY},
     {"GET", "/userinfo", "userinfo", userinfo_steps, provider_failed, 0},
     {"POST", "/userinfo", "userinfo", userinfo_steps, provider_failed, BODY},
-    {"GET", "/logout", "logout", logout_steps, login_failed, 0},
-    {"POST", "/logout", "logout", logout_steps, login_failed, BODY},
-    {"POST", "/logout/confirm", "logout", logout_steps, login_failed, BODY},
-    {"GET", "/logout/done", "logout", logout_done_steps, login_failed, 0},
+    {"GET", "/logout", "logout", logout_steps, logout_failed, 0},
+    {"POST", "/logout", "logout", logout_steps, logout_failed, BODY},
+    {"POST", "/logout/confirm", "logout", logout_steps, logout_failed, BODY},
+    {"GET", "/logout/done", "logout", logout_done_steps, logout_failed, 0},
     {NULL, NULL, NULL, NULL, NULL, 0},
 };

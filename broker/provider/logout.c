@@ -199,3 +199,10 @@ static enum result logout_returned(struct exchange *x)
 }
 
 const struct step logout_done_steps[] = {{"answer", RUN_CPU, logout_returned, NULL}, {NULL, RUN_CPU, NULL, NULL}};
+
+/* login_failed reads a login out of x->work, and there is none here. */
+void logout_failed(struct exchange *x)
+{
+    x->work = NULL;
+    login_failed(x);
+}

@@ -10,6 +10,8 @@ void authorize_error(struct exchange *x, const struct login *l, const char *erro
 extern const struct step authorize_steps[], continue_steps[], token_steps[], userinfo_steps[], logout_steps[],
     logout_done_steps[];
 
+void logout_failed(struct exchange *x);
+
 /* sso.c: may this browser's session answer? Fills l from it and says so; or shows "Continue as". */
 enum sso { SSO_NO, SSO_YES, SSO_SHOWN, SSO_ASK_REFUSED };
 CHECKED enum result sso_try(struct exchange *x, struct login *l, const struct client *c, bool interactive, enum sso *out_r);

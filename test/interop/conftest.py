@@ -1,5 +1,6 @@
 """What the tests with other people's software share: their import path and the ministry they talk to."""
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -9,6 +10,19 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 sys.path[:0] = [str(HERE), str(ROOT / "test" / "support")]
 from ministry import Ministry  # noqa: E402
+
+
+REPORT = re.compile(r"ERROR: (Address|Leak|Undefined)|runtime error:|SUMMARY: .*Sanitizer")
+
+
+def end(ministry):
+    """Nothing a sanitizer found, and an orderly end."""
+    status = ministry.stop("bridge")
+    ministry.end()
+    log = ministry.log("bridge")
+    found = REPORT.search(log)
+    assert not found, log[found.start():][:4000]
+    assert status in (0, None), f"the bridge ended with {status}: {log[-2000:]}"
 
 
 @pytest.fixture(scope="session")
@@ -28,4 +42,4 @@ def make_ministry(tmp_path_factory, bridge_binary):
         return ministry.start()
     yield make
     for ministry in running:
-        ministry.end()
+        end(ministry)
