@@ -68,7 +68,7 @@ def redirect(location, status=302):
     return web.Response(status=status, headers={"Location": location})
 
 
-def object_report(klass, uid, errors=(), version="2.43", **more):
+def object_report(klass, uid, errors=(), **more):
     report = dict(more)
     report.update({"klass": klass, "uid": uid, "errorReports": list(errors),
                    "responseType": "ObjectReport"})

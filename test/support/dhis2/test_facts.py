@@ -1,7 +1,7 @@
 """Every fact about DHIS2 that the bridge depends on, shown on the stand-in: login and bearer.
 
-facts.json holds the facts; each test names the one it shows. The Users API and Routes are in
-test_facts_web_api.py. A fact without a test fails `test_every_fact_has_a_test`.
+facts.json holds the facts; each test names the one it shows. Sessions, tokens and users are in
+test_facts_web_api.py, Routes in test_facts_routes.py. A fact without a test fails `test_every_fact_has_a_test`.
 """
 import base64
 import json
@@ -24,7 +24,7 @@ def facts():
 def test_every_fact_has_a_test(request):
     ids = [f["id"] for f in facts()]
     assert len(ids) == len(set(ids))
-    if not {"test_facts", "test_facts_web_api"} <= request.config.fact_modules:
+    if not {"test_facts", "test_facts_web_api", "test_facts_routes"} <= request.config.fact_modules:
         pytest.skip("only a part of the tests was asked for")
     assert sorted(set(ids) - request.config.facts_tested) == []
     assert sorted(request.config.facts_tested - set(ids)) == []

@@ -12,7 +12,7 @@ import re
 import access
 import patch
 import validate
-from answer import (IMPORT_FAILED, object_reply, object_report, refuse, refuse_html, stats,
+from answer import (IMPORT_FAILED, object_reply, refuse, refuse_html, stats,
                     type_report, web_message, json_reply)
 from model import KLASS, OU_SETS, ids_of, new_uid, parse_stamp, stamp, truth, valid_uid
 from query import list_reply, object_reply_fields

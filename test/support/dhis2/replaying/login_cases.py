@@ -7,7 +7,7 @@ import re
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from .mini_op import EMAIL
-from .world import Browser, recorded, timeless
+from .world import Browser, recorded
 
 LINE = re.compile(r"(?:OK  |FAIL) (.*): callback (\d+) -> (.*); /api/me=(.*); OP calls=(\[.*\])$")
 INFO_ONLY_ID = {"id": {"email": EMAIL}, "info": {"email": None}}
@@ -142,9 +142,8 @@ async def replay_file(tally, logins, name, lines=None):
 
 def sent(request):
     """Headers that a provider may depend on, and the form with its one-time values masked."""
-    headers = {k.lower(): v for k, v in (h if isinstance(h, (list, tuple)) else h
-                                         for h in (request["headers"].items() if isinstance(request["headers"], dict)
-                                                   else request["headers"]))}
+    pairs = request["headers"].items() if isinstance(request["headers"], dict) else request["headers"]
+    headers = {k.lower(): v for k, v in pairs}
     form = []
     for key, value in parse_qsl(request["body"], keep_blank_values=True):
         masked = {"code": "<code>", "code_verifier": "<%d>" % len(value)}.get(key, value)

@@ -57,6 +57,8 @@ class MiniOp:
                 break
             except OSError:
                 continue
+        else:
+            raise OSError("no free port between 9602 and 9699")
         self.origin = "http://127.0.0.1:%d" % self.port
         self.raw = await asyncio.start_server(raw_target, "127.0.0.1", 0)
         self.raw_origin = "http://127.0.0.1:%d" % self.raw.sockets[0].getsockname()[1]

@@ -138,15 +138,15 @@ class MoreReplay:
                            (got.group(1), query_shape(got.group(2))))
 
     async def callbacks(self):
-        expect_value = self.script.find
+        find = self.script.find
         browser, callback, _, _ = await self.logins.login()
         self.check("GET callback", "302 /", "%d %s" % (callback.status, callback.location))
-        line = expect_value("GET 302 / 200")
+        line = find("GET 302 / 200")
         names = re.findall(r"\('(\w+)', \{", line)
         self.check("cookies", sorted(names), sorted(browser.jar))
         same_site = ["SameSite" in c for c in callback.headers.getall("Set-Cookie")]
         self.check("SameSite", ["'SameSite': 'Lax'" in line] * len(same_site), same_site)
-        failed = re.search(r"302 (\S+)", expect_value("replay same session")).group(1)
+        failed = re.search(r"302 (\S+)", find("replay same session")).group(1)
         again = await browser("GET", "/oauth2/code/bridge?code=c0de&state=" + self.bench.op.pending["state"])
         self.check("replay of the callback", failed, again.location)
         browser = Browser(self.bench, self.origin, jar=True)
@@ -156,7 +156,7 @@ class MoreReplay:
         self.check("POST form_post", "/", posted.location)
         _, asked = await self.logins.start(Browser(self.bench, self.origin))
         lost = await Browser(self.bench, self.origin)("GET", "/oauth2/code/bridge?code=c&state=" + asked["state"])
-        self.check("no cookie", re.search(r"302 (\S+)", expect_value("no cookie")).group(1), lost.location)
+        self.check("no cookie", re.search(r"302 (\S+)", find("no cookie")).group(1), lost.location)
         for name in ("p5", "p6", "p7", "bridgepkj", "bridgeusr"):
             case = {"provider": name, "info": {"username": "oidc.user@example.org"}}
             self.check(name, "/", (await self.logins.login(case))[1].location)

@@ -3,10 +3,9 @@
 `Script.expect(needle, reply)` finds the next line that holds the needle and compares the status and
 body in it with an answer of the stand-in. What the walk never touched can be counted and named.
 """
-import json
 import re
 
-from .compare import as_json, covers, same_body
+from .compare import as_json, same_body
 from .route_cases import header_pairs, target_shape
 from .world import recorded
 
@@ -66,17 +65,6 @@ class Script:
             missing = [p for p in header_pairs(text) if p not in [list(h) for h in have["headers"]]
                        and not ("boundary" in text and p[0] in ("content-type", "content-length"))]
             self.tally.check(self.name, needle + " at the target (cut)", [], missing)
-
-    def expect_value(self, needle, value):
-        """Compare with the text after the needle, JSON as JSON."""
-        line = self.find(needle)
-        if line is None:
-            return self.tally.check(self.name, needle, "a recorded line", None)
-        text = line[line.index(needle) + len(needle):].strip()
-        want = as_json(text)
-        if isinstance(want, dict) and isinstance(value, dict) and covers(want, value):
-            return self.tally.check(self.name, needle, True, True)
-        return self.tally.check(self.name, needle, text if want is None else want, value)
 
     def skip(self, text, reason):
         count = 0
