@@ -1,26 +1,25 @@
 /* The configuration file: whatever is in it, either every required key has a value of its type, or each complaint names
- * file and line. Read through a file in memory; the tables are the daemon's own. */
+ * file and line. Read through a file in memory; the tables are the daemon's own and
+ * one with a key of every type. */
 #include "fuzz.h"
 
-#include <idbridge/directory.h>
-#include <idbridge/upstream.h>
-
-#include <sys/mman.h>
-#include <unistd.h>
+#include <idbridge/admin.h>
+#include <idbridge/front.h>
 
 static const struct config_key plain_keys[] = {
-    {.section = "listen", .key = "address", .type = CONFIG_TEXT, .need = CONFIG_REQUIRED},
-    {.section = "listen", .key = "issuer", .type = CONFIG_URL},
-    {.section = "listen", .key = "workers", .type = CONFIG_INT, .fallback = "4", .min = 1, .max = 64},
-    {.section = "listen", .key = "life", .type = CONFIG_DURATION, .fallback = "8h", .min = 60, .max = 86400},
-    {.section = "listen", .key = "sso", .type = CONFIG_CHOICE, .choices = "never ask silent", .fallback = "never"},
-    {.section = "listen", .key = "key_file", .type = CONFIG_PATH},
-    {.section = "listen", .key = "strict", .type = CONFIG_BOOL, .fallback = "on"},
-    {.section = "listen", .key = "proxies", .type = CONFIG_LIST},
+    {.section = "try", .key = "address", .type = CONFIG_TEXT, .need = CONFIG_REQUIRED},
+    {.section = "try", .key = "issuer", .type = CONFIG_URL},
+    {.section = "try", .key = "workers", .type = CONFIG_INT, .fallback = "4", .min = 1, .max = 64},
+    {.section = "try", .key = "life", .type = CONFIG_DURATION, .fallback = "8h", .min = 60, .max = 86400},
+    {.section = "try", .key = "sso", .type = CONFIG_CHOICE, .choices = "never ask silent", .fallback = "never"},
+    {.section = "try", .key = "key_file", .type = CONFIG_PATH},
+    {.section = "try", .key = "strict", .type = CONFIG_BOOL, .fallback = "on"},
+    {.section = "try", .key = "proxies", .type = CONFIG_LIST},
     {.section = NULL},
 };
-static const struct config_key *const tables[] = {plain_keys,           web_config_keys,       token_config_keys,
-                                                  upstream_config_keys, directory_config_keys, NULL};
+static const struct config_key *const tables[] = {
+    plain_keys,           store_config_keys, web_config_keys,      token_config_keys, upstream_config_keys,
+    directory_config_keys, dhis2_config_keys, provider_config_keys, front_config_keys, NULL};
 
 /* "PATH:LINE: sentence", each on its own line. */
 static void check_errors(const struct buf *errors, const char *path)
@@ -36,13 +35,13 @@ static void check_errors(const struct buf *errors, const char *path)
 static void check_config(const struct config *c)
 {
     const char *const *names;
-    long long workers = config_number(c, "listen", NULL, "workers"), life = config_number(c, "listen", NULL, "life");
+    long long workers = config_number(c, "try", NULL, "workers"), life = config_number(c, "try", NULL, "life");
 
-    MUST(config_text(c, "listen", NULL, "address")[0] != '\0');
+    MUST(config_text(c, "try", NULL, "address")[0] != '\0');
     MUST(workers >= 1 && workers <= 64 && life >= 60 && life <= 86400);
-    MUST(text_has_word("never ask silent", config_text(c, "listen", NULL, "sso")));
-    (void)config_flag(c, "listen", NULL, "strict");
-    (void)config_list(c, "listen", NULL, "proxies");
+    MUST(text_has_word("never ask silent", config_text(c, "try", NULL, "sso")));
+    (void)config_flag(c, "try", NULL, "strict");
+    (void)config_list(c, "try", NULL, "proxies");
     for (size_t i = 0, n = config_names(c, "upstream", &names); i < n; i++)
         MUST(names[i][0] != '\0' && config_text(c, "upstream", names[i], "issuer") != NULL);
 }
@@ -53,10 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fault f = {0};
     struct config *c = NULL;
     char path[64];
-    int fd = memfd_create("config", MFD_CLOEXEC);
+    int fd = fuzz_file(data, size, path);
 
-    MUST(fd >= 0 && write(fd, data, size) == (ssize_t)size);
-    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     buf_init(&errors, 1u << 20);
     enum result r = config_load(&f, path, tables, &errors, &c);
     MUST(r == RESULT_OK || r == RESULT_INVALID);

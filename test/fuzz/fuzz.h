@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define FUZZ_ENTRY __attribute__((visibility("default")))
 FUZZ_ENTRY int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -40,6 +42,15 @@ static inline char *fuzz_cut(char *s)
     if (newline != NULL)
         *newline++ = '\0';
     return newline;
+}
+
+/* A file that holds the input, in memory; close it. `path` is what opens it. */
+static inline int fuzz_file(const void *data, size_t size, char path[64])
+{
+    int fd = memfd_create("fuzz", MFD_CLOEXEC);
+    MUST(fd >= 0 && write(fd, data, size) == (ssize_t)size);
+    (void)snprintf(path, 64, "/proc/self/fd/%d", fd);
+    return fd;
 }
 
 static inline struct arena *fuzz_arena(void)

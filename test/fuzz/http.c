@@ -1,9 +1,10 @@
 /* A connection of a stranger: request line, headers, cookies and body as they come from the network, through libmicrohttpd
  * and the daemon's own callbacks. front/http.c is compiled in, for they are private to it; the pools behind it are replaced
- * by one route that looks at the request and sends parts of it back in headers. */
+ * by one route that looks at the request and sends parts of it back in headers. No client of a test is slow. */
 #include "../../broker/front/http.c" /* NOLINT(bugprone-suspicious-include): see above */
 #include "fuzz.h"
 
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 enum { MAX_BODY = 512, TURNS_MAX = 200 };
@@ -20,7 +21,7 @@ static struct bridge bridge = {.issuer = "https://id.example", .secure = true};
 static struct front front = {.bridge = &bridge, .tables = tables};
 static struct MHD_Daemon *mhd;
 
-/* ---- what stands behind http.c ------------------------------------------------------------------------- */
+/* ---- instead of front/run.c ---------------------------------------------------------------------------- */
 
 static void check_list(const struct params *p, size_t most)
 {
@@ -50,28 +51,6 @@ void front_run(struct call *c)
     c->counted = false;
     front_wake(c);
 }
-bool front_health(struct call *c, const char *path)
-{
-    (void)c;
-    (void)path;
-    return false;
-}
-void login_refuse(struct exchange *x, const char *code, const char *restart_url)
-{
-    (void)code, (void)restart_url;
-    x->reply->status = 400;
-}
-int front_listen(struct fault *f, const char *address, bool *unix_r)
-{
-    (void)f, (void)address, (void)unix_r;
-    return -1;
-}
-enum result front_metrics_start(struct fault *f, struct front *fr, const char *address)
-{
-    (void)fr, (void)address;
-    return FAULT(f, RESULT_INTERNAL, "not in this test");
-}
-
 /* ---- one connection -------------------------------------------------------------------------------------- */
 
 static void quiet(void *cls, const char *fmt, va_list ap)
@@ -79,20 +58,35 @@ static void quiet(void *cls, const char *fmt, va_list ap)
     (void)cls, (void)fmt, (void)ap;
 }
 
+/* What the pages of refusals are made with. */
+static void prepare_bridge(void)
+{
+    static const struct config_key *const all[] = {login_config_keys, front_config_keys, NULL};
+    static const char text[] = "[bridge]\nissuer = https://id.example\n";
+    struct fault f = {0};
+    struct config *c;
+    char path[64];
+    int fd = fuzz_file(text, sizeof text - 1, path);
+
+    MUST(messages_load(&f) == RESULT_OK && config_load(&f, path, all, NULL, &c) == RESULT_OK);
+    MUST(patience_new(&f, 3600, &front.patience) == RESULT_OK);
+    close(fd);
+    bridge.config = c;
+    bridge.discovery = snapshot_slot_new();
+    MUST(bridge.discovery != NULL);
+}
+
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-    struct fault f = {0};
-
     (void)argc, (void)argv;
-    MUST(messages_load(&f) == RESULT_OK);
     log_setup(LEVEL_ERROR, fopen("/dev/null", "we"));
-    bridge.discovery = snapshot_slot_new();
+    prepare_bridge();
     mhd = MHD_start_daemon(MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handler,
                            &front, MHD_OPTION_EXTERNAL_LOGGER, quiet, NULL, MHD_OPTION_URI_LOG_CALLBACK, uri_seen, &front,
                            MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, completed, &front,
-                           MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MEMORY, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-                           MHD_OPTION_END);
-    MUST(mhd != NULL && bridge.discovery != NULL);
+                           MHD_OPTION_NOTIFY_CONNECTION, patience_notify, front.patience, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MEMORY,
+                           MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    MUST(mhd != NULL);
     return 0;
 }
 
