@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #define URL_MAX 8192
+#define HOST_AND_PORT "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_[]:"
 
 static void cleanup_handle(CURLU **u)
 {
@@ -32,6 +33,10 @@ static enum result check_characters(struct fault *f, const char *url)
         return FAULT(f, RESULT_INVALID, "URL begins with neither http:// nor https://");
     if (strchr("/?:", url[scheme]) != NULL) /* also the end: strchr finds the NUL */
         return FAULT(f, RESULT_INVALID, "URL has no host");
+    /* RFC 1123 §2.1 and IPv6 in brackets. libcurl undoes percent-encoding in a host, after it has looked whether the host
+     * is an address: http://%31%32%37.1/ would not look like the loopback it is. */
+    if (strspn(url + scheme, HOST_AND_PORT) < strcspn(url + scheme, "/?"))
+        return FAULT(f, RESULT_INVALID, "URL: a host holds letters, digits, dots and dashes");
     return RESULT_OK;
 }
 
@@ -58,13 +63,6 @@ static void lower(char *s)
         *s = (char)tolower((unsigned char)*s);
 }
 
-/* RFC 1123 §2.1 names (and the underscore that is met), IPv4, IPv6 in brackets. libcurl undoes percent-encoding in a
- * host, so what check_characters kept out could be back: a host goes into CSP and log lines as it is. */
-static bool host_ok(const char *host)
-{
-    return host[strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789.-_[]:")] == '\0';
-}
-
 /* The host is in lower case; an IPv6 address keeps its brackets. The path is "/" when there is none, not normalised;
  * the query is NULL when there is none. The port is the scheme's when none is given. */
 enum result url_parse(struct fault *f, struct arena *a, const char *url, struct url_parts *out_r)
@@ -88,8 +86,6 @@ enum result url_parse(struct fault *f, struct arena *a, const char *url, struct 
         return FAULT(f, RESULT_INVALID, "URL: port out of range");
     lower(scheme);
     lower(host);
-    if (!host_ok(host))
-        return FAULT(f, RESULT_INVALID, "URL: a host holds letters, digits, dots and dashes");
     *out_r = (struct url_parts){scheme, host, path, query, (int)number};
     return RESULT_OK;
 }
