@@ -227,6 +227,17 @@ def metrics():
         check(name in real, page, f"there is no metric {name}")
 
 
+def guards():
+    """Every guard that the page names stands in the source."""
+    page = ROOT / "docs/security.md"
+    source = "\n".join(file.read_text() for file in [*(ROOT / "broker").glob("*/*.c"), ROOT / "broker/main.c"])
+    real = set(re.findall(r"GUARD\((\w+),", source))
+    rows = re.findall(r"^\| [^|]* \| ((?:`\w+`(?:, )?)+) \|", page.read_text(), re.M)
+    check(len(rows) > 10, page, "the table of guards was not understood")
+    for name in re.findall(r"`(\w+)`", " ".join(rows)):
+        check(name in real, page, f"there is no GUARD({name}, …)")
+
+
 @functools.lru_cache(None)
 def dhis_conf_keys():
     return set(re.findall(r"^oidc\.provider\.bridge\.(\w+) =", (ROOT / "deploy/dhis2/dhis.conf.example").read_text(), re.M))
@@ -256,7 +267,7 @@ def main():
     for page in PAGES:
         for each in checks:
             each(page)
-    for once in (reasons, metrics, dhis_conf):
+    for once in (reasons, metrics, guards, dhis_conf):
         once()
     for fault in FAULTS:
         print(fault)
