@@ -3,7 +3,7 @@
 #include <idbridge/admin.h>
 #include <idbridge/front.h>
 
-#include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,47 +112,14 @@ static enum level level_of(const struct config *c)
     return LEVEL_INFO;
 }
 
-/* SIGHUP: a configuration that cannot be used leaves the running one in place. */
-static bool reload_wanted(const char *path)
-{
-    struct config *c = admin_config(path);
-    if (c == NULL) {
-        log_event(LEVEL_ERROR, "reload", "outcome", "the configuration has faults, the running one stays", NULL);
-        return false;
-    }
-    config_free(c);
-    return true;
-}
-
-enum ending { ENDING_STOP, ENDING_RELOAD, ENDING_FAILED };
-
-static enum ending wait_for_signal(struct bridge *b, const sigset_t *set, const char *path)
-{
-    struct watch w = {.tended = clock_now()};
-    for (;;) {
-        look_after(b, &w);
-        int sig = sigtimedwait(set, NULL, &(struct timespec){.tv_sec = LOOK_AGAIN_S});
-        if (sig == SIGTERM || sig == SIGINT)
-            return ENDING_STOP;
-        if (sig == SIGHUP && reload_wanted(path))
-            return ENDING_RELOAD;
-    }
-}
-
-static enum result start(struct fault *f, struct bridge *b, const struct route **login, struct front **fr)
-{
-    static const struct route *tables[4];
-    size_t n;
-    TRY(web_setup(f, b->config));
-    TRY(store_writer_start(f, b->store, (unsigned)config_number(b->config, "store", NULL, "queue")));
-    TRY(store_transaction(f, b->store, tend, (void *)(uintptr_t)b->config));
-    TRY(provider_refresh_keys(f, b));
-    TRY(login_routes(f, b->config, login, &n));
-    tables[0] = provider_routes;
-    tables[1] = *login;
-    tables[2] = verification_routes;
-    return front_start(f, b, tables, fr);
-}
+/* One life of the daemon: from one configuration to the next. At SIGHUP the next life answers on the same sockets before
+ * this one has drained, so nobody is turned away. */
+struct life {
+    struct bridge bridge;
+    struct front *front;
+    const struct route *login;
+    const struct route *tables[4];
+};
 
 /* What the daemon may touch from now on. A configuration reloaded later may name nothing outside: new paths need a restart. */
 struct shut {
@@ -187,31 +154,98 @@ static void shut_in(const struct bridge *b)
         log_event(LEVEL_INFO, "sandbox", "landlock", entered ? "on" : "not in this kernel", NULL);
 }
 
-/* One life of the daemon: from a configuration read to a signal. */
-static enum ending serve_once(const char *path, const sigset_t *set)
+static enum result start(struct fault *f, struct life *l, struct front_sockets *sockets)
+{
+    struct bridge *b = &l->bridge;
+    size_t n;
+    TRY(store_writer_start(f, b->store, (unsigned)config_number(b->config, "store", NULL, "queue")));
+    TRY(store_transaction(f, b->store, tend, (void *)(uintptr_t)b->config));
+    TRY(provider_refresh_keys(f, b));
+    TRY(login_routes(f, b->config, &l->login, &n));
+    l->tables[0] = provider_routes;
+    l->tables[1] = l->login;
+    l->tables[2] = verification_routes;
+    return front_start(f, b, l->tables, sockets, &l->front);
+}
+
+static void *end_life(void *arg)
+{
+    struct life *l = arg;
+    struct fault f = {0};
+    if (l->front != NULL)
+        front_stop(l->front, DRAIN_SECONDS);
+    if (l->front != NULL && store_transaction(&f, l->bridge.store, expire, NULL) != RESULT_OK)
+        log_fault(LEVEL_ERROR, "expire", &f);
+    admin_close(&l->bridge);
+    login_routes_free(l->login);
+    free(l);
+    return NULL;
+}
+
+/* NULL: said why, nothing is left behind. `first`: also what is done once, [pages] and the sandbox. */
+static struct life *begin_life(const char *path, struct front_sockets *sockets, bool first)
 {
     struct fault f = {0};
-    struct bridge b;
-    struct front *fr = NULL;
-    const struct route *login = NULL;
-    enum ending e = ENDING_FAILED;
-    if (admin_open(path, true, &b) != 0)
-        return ENDING_FAILED;
-    log_setup(level_of(b.config), stderr);
-    shut_in(&b);
-    if (start(&f, &b, &login, &fr) == RESULT_OK)
-        e = wait_for_signal(&b, set, path);
-    else
-        (void)fprintf(stderr, "idbridge: %s\n", f.detail);
-    b.stopping = true;
-    if (fr != NULL && store_transaction(&f, b.store, expire, NULL) != RESULT_OK)
-        log_fault(LEVEL_ERROR, "expire", &f);
-    log_event(LEVEL_INFO, "stopping", "why", e == ENDING_RELOAD ? "reload" : e == ENDING_STOP ? "signal" : "fault", NULL);
-    if (fr != NULL)
-        front_stop(fr, DRAIN_SECONDS);
-    admin_close(&b);
-    login_routes_free(login);
-    return e;
+    struct life *l = calloc(1, sizeof(*l));
+    if (l == NULL || admin_open(path, true, &l->bridge) != 0) {
+        free(l);
+        return NULL;
+    }
+    log_setup(level_of(l->bridge.config), stderr);
+    enum result r = first ? web_setup(&f, l->bridge.config) : RESULT_OK;
+    if (first)
+        shut_in(&l->bridge);
+    if (r == RESULT_OK)
+        r = start(&f, l, sockets);
+    if (r == RESULT_OK)
+        return l;
+    (void)fprintf(stderr, "idbridge: %s\n", f.detail);
+    (void)end_life(l);
+    return NULL;
+}
+
+/* A configuration that cannot be used leaves the running one in place. The old life ends beside the new one; the reload
+ * after that waits for it. */
+static struct life *reload(struct life *l, const char *path, struct front_sockets *sockets, pthread_t *ending, bool *ends)
+{
+    if (*ends)
+        (void)pthread_join(*ending, NULL);
+    *ends = false;
+    struct life *next = begin_life(path, sockets, false);
+    log_event(next == NULL ? LEVEL_ERROR : LEVEL_INFO, "reload", "outcome",
+              next == NULL ? "the configuration has faults, the running one stays" : "ok", NULL);
+    if (next == NULL)
+        return l;
+    *ends = pthread_create(ending, NULL, end_life, l) == 0;
+    if (!*ends)
+        (void)end_life(l);
+    return next;
+}
+
+static int run_lives(const char *path, const sigset_t *set)
+{
+    struct front_sockets sockets = {0};
+    pthread_t ending;
+    bool ends = false;
+    struct life *l = begin_life(path, &sockets, true);
+    if (l == NULL)
+        return 1;
+    struct watch w = {.tended = clock_now()};
+    for (int sig = 0; sig != SIGTERM && sig != SIGINT;) {
+        look_after(&l->bridge, &w);
+        sig = sigtimedwait(set, NULL, &(struct timespec){.tv_sec = LOOK_AGAIN_S});
+        if (sig == SIGHUP) {
+            l = reload(l, path, &sockets, &ending, &ends);
+            w = (struct watch){.tended = clock_now(), .expired = clock_now()};
+        }
+    }
+    log_event(LEVEL_INFO, "stopping", "why", "signal", NULL);
+    l->bridge.stopping = true;
+    front_sockets_close(&sockets);
+    (void)end_life(l);
+    if (ends)
+        (void)pthread_join(ending, NULL);
+    return 0;
 }
 
 static int serve(int argc, char **argv)
@@ -229,11 +263,7 @@ static int serve(int argc, char **argv)
     (void)sigaddset(&set, SIGINT);
     (void)sigaddset(&set, SIGHUP);
     (void)sigprocmask(SIG_BLOCK, &set, NULL); /* before any thread: all inherit it */
-    enum ending e;
-    do
-        e = serve_once(admin_config_path(), &set);
-    while (e == ENDING_RELOAD);
-    return e == ENDING_STOP ? 0 : 1;
+    return run_lives(admin_config_path(), &set);
 }
 
 /* ---- the program ------------------------------------------------------------------------------------------------------------- */

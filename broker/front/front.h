@@ -72,9 +72,10 @@ void patience_free(struct patience *p);
 void patience_notify(void *cls, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode code);
 void patience_clock(struct patience *p, struct MHD_Connection *connection, bool runs);
 
-int front_listen(struct fault *f, const char *address, bool *unix_r); /* a listening socket, or -1 */
+/* A descriptor of the listening socket for `address` (the caller's to close), opening it unless it is open already; -1. */
+int front_listen(struct fault *f, const char *address, struct front_socket *s);
 /* Health for the operator; true when `path` was one of them and c holds the bytes. */
 bool front_health(struct call *c, const char *path);
-CHECKED enum result front_metrics_start(struct fault *f, struct front *fr, const char *address);
+CHECKED enum result front_metrics_start(struct fault *f, struct front *fr, const char *address, struct front_socket *s);
 
 #endif

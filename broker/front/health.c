@@ -79,12 +79,11 @@ static enum MHD_Result metrics_handler(void *cls, struct MHD_Connection *connect
     return queued;
 }
 
-enum result front_metrics_start(struct fault *f, struct front *fr, const char *address)
+enum result front_metrics_start(struct fault *f, struct front *fr, const char *address, struct front_socket *s)
 {
     if (!text_has_prefix(address, "127.") && !text_has_prefix(address, "[::1]:"))
         return FAULT(f, RESULT_INVALID, "[listen] metrics must be a loopback address");
-    bool is_unix;
-    int fd = front_listen(f, address, &is_unix);
+    int fd = front_listen(f, address, s);
     if (fd < 0)
         return f->result;
     fr->metrics = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, metrics_handler, fr, MHD_OPTION_LISTEN_SOCKET,

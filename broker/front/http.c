@@ -180,7 +180,8 @@ static void first_call(struct call *c, const char *method)
 {
     c->phase = PHASE_BODY;
     const char *allow;
-    const struct route *route = front_route(c->front, strcmp(method, "HEAD") == 0 ? "GET" : method, c->uri, &allow);
+    /* HEAD is no GET here: a link scanner that looks at a callback must not use it up */
+    const struct route *route = front_route(c->front, method, c->uri, &allow);
     c->x.route = route;
     buf_init(&c->body, route == NULL ? 0 : route->max_body);
 }
@@ -275,7 +276,8 @@ static void mhd_log(void *cls, const char *fmt, va_list ap)
     log_event(LEVEL_DEBUG, "http", "text", text, NULL);
 }
 
-enum result front_start(struct fault *f, struct bridge *b, const struct route *const *routes, struct front **out_r)
+enum result front_start(struct fault *f, struct bridge *b, const struct route *const *routes, struct front_sockets *sockets,
+                        struct front **out_r)
 {
     struct front *fr = calloc(1, sizeof(*fr));
     NEED(f, fr);
@@ -286,13 +288,12 @@ enum result front_start(struct fault *f, struct bridge *b, const struct route *c
     TRY(make_pools(f, fr));
     TRY(patience_new(f, config_number(b->config, "listen", NULL, "request_time"), &fr->patience));
     const char *address = config_text(b->config, "listen", NULL, "address");
-    bool is_unix;
-    int fd = front_listen(f, address, &is_unix);
+    int fd = front_listen(f, address, &sockets->web);
     if (fd < 0)
         return f->result;
     const char *metrics = config_text(b->config, "listen", NULL, "metrics");
     if (metrics != NULL)
-        TRY(front_metrics_start(f, fr, metrics));
+        TRY(front_metrics_start(f, fr, metrics, &sockets->metrics));
     fr->daemon = MHD_start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handler, fr,
         MHD_OPTION_EXTERNAL_LOGGER, mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, uri_seen, fr,
@@ -306,13 +307,22 @@ enum result front_start(struct fault *f, struct bridge *b, const struct route *c
     return RESULT_OK;
 }
 
+/* Nothing runs; and a connection taken just now had a second to say what it wants. */
+static bool drained(struct front *fr, int tenths)
+{
+    const union MHD_DaemonInfo *info =
+        fr->daemon == NULL ? NULL : MHD_get_daemon_info(fr->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    bool idle = info == NULL || info->num_connections == 0 || tenths >= 10;
+    return idle && atomic_load(&fr->open) == 0;
+}
+
 /* Quiesce, let what runs run, resume all (the workers do), then stop: libmicrohttpd wants no connection suspended. */
 void front_stop(struct front *fr, int seconds)
 {
     int listen_fd = fr->daemon == NULL ? -1 : MHD_quiesce_daemon(fr->daemon);
     if (listen_fd >= 0)
         close(listen_fd);
-    for (int tenths = 0; tenths < seconds * 10 && atomic_load(&fr->open) > 0; tenths++)
+    for (int tenths = 0; tenths < seconds * 10 && !drained(fr, tenths); tenths++)
         (void)nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
     if (fr->cpu != NULL)
         pool_stop(fr->cpu);

@@ -3,6 +3,7 @@
 #include "front.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -53,10 +54,9 @@ static int listen_inet(struct fault *f, const char *host, const char *port)
     return fd;
 }
 
-int front_listen(struct fault *f, const char *address, bool *unix_r)
+static int open_socket(struct fault *f, const char *address)
 {
-    *unix_r = text_has_prefix(address, "unix:");
-    if (*unix_r)
+    if (text_has_prefix(address, "unix:"))
         return listen_unix(f, address + 5);
     const char *colon = strrchr(address, ':');
     size_t n = colon == NULL ? 0 : (size_t)(colon - address);
@@ -69,4 +69,37 @@ int front_listen(struct fault *f, const char *address, bool *unix_r)
     memcpy(host, address + (bracketed ? 1 : 0), n - (bracketed ? 2 : 0));
     host[n - (bracketed ? 2 : 0)] = '\0';
     return listen_inet(f, host, colon + 1);
+}
+
+int front_listen(struct fault *f, const char *address, struct front_socket *s)
+{
+    if (strlen(address) >= sizeof(s->address)) {
+        (void)FAULT(f, RESULT_INVALID, "an address to listen on is too long");
+        return -1;
+    }
+    if (strcmp(s->address, address) != 0) {
+        int fd = open_socket(f, address);
+        if (fd < 0)
+            return -1;
+        if (s->address[0] != '\0')
+            (void)close(s->fd);
+        s->fd = fd;
+        memcpy(s->address, address, strlen(address) + 1);
+    }
+    int copy = fcntl(s->fd, F_DUPFD_CLOEXEC, 3);
+    if (copy < 0)
+        (void)FAULT(f, RESULT_INTERNAL, "no descriptor left: %s", strerror(errno));
+    return copy;
+}
+
+void front_sockets_close(struct front_sockets *s)
+{
+    struct front_socket *both[] = {&s->web, &s->metrics};
+    for (size_t i = 0; i < COUNT_OF(both); i++)
+        if (both[i]->address[0] != '\0') {
+            (void)close(both[i]->fd);
+            if (text_has_prefix(both[i]->address, "unix:"))
+                (void)unlink(both[i]->address + 5);
+            both[i]->address[0] = '\0';
+        }
 }
