@@ -60,28 +60,48 @@ enum result provider_client_check(struct fault *f, struct arena *a, const struct
     return check_uris(f, a, c->post_logout_redirect_uris);
 }
 
+static const char *first_of(struct arena *a, const char *json_array)
+{
+    struct fault ignored = {0};
+    json_t *list;
+    if (json_array == NULL || json_parse(&ignored, a, json_array, strlen(json_array), 64u << 10, &list) != RESULT_OK)
+        return NULL;
+    return json_string_value(json_array_get(list, 0));
+}
+
+/* redirect_url is given as registered, because DHIS2 otherwise makes it of the Host header it sees behind its proxy. */
 char *provider_dhis_conf(struct arena *a, const char *issuer, const char *provider_id, const struct client *c,
                          const char *secret)
 {
-    const char *p = provider_id;
-    return arena_printf(
-        a,
-        "oidc.oauth2.login.enabled = on\n"
-        "oidc.jwt.token.authentication.enabled = on\n"
-        "oidc.provider.%s.client_id = %s\n"
-        "oidc.provider.%s.client_secret = %s\n"
-        "oidc.provider.%s.client_authentication_method = %s\n"
-        "oidc.provider.%s.issuer_uri = %s\n"
-        "oidc.provider.%s.authorization_uri = %s/authorize\n"
-        "oidc.provider.%s.token_uri = %s/token\n"
-        "oidc.provider.%s.user_info_uri = %s/userinfo\n"
-        "oidc.provider.%s.jwk_uri = %s/jwks\n"
-        "oidc.provider.%s.end_session_endpoint = %s/logout\n"
-        "oidc.provider.%s.enable_logout = on\n"
-        "oidc.provider.%s.enable_pkce = on\n"
-        "oidc.provider.%s.mapping_claim = email\n"
-        "oidc.provider.%s.scopes = openid email\n"
-        "oidc.provider.%s.display_alias = Log in with national ID\n",
-        p, c->client_id, p, secret == NULL ? "unused" : secret, p, c->auth_method, p, issuer, p, issuer, p, issuer, p, issuer,
-        p, issuer, p, issuer, p, p, p, p, p);
+    const char *redirect = first_of(a, c->redirect_uris), *after_logout = first_of(a, c->post_logout_redirect_uris);
+    const struct {
+        const char *key, *value, *path;
+    } rows[] = {
+        {"client_id", c->client_id, ""},
+        {"client_secret", secret == NULL ? "unused" : secret, ""},
+        {"client_authentication_method", c->auth_method, ""},
+        {"redirect_url", redirect, ""},
+        {"issuer_uri", issuer, ""},
+        {"authorization_uri", issuer, "/authorize"},
+        {"token_uri", issuer, "/token"},
+        {"user_info_uri", issuer, "/userinfo"},
+        {"jwk_uri", issuer, "/jwks"},
+        {"end_session_endpoint", issuer, "/logout"},
+        {"enable_logout", "on", ""},
+        {"enable_pkce", "on", ""},
+        {"mapping_claim", "email", ""},
+        {"scopes", "openid email", ""},
+        {"display_alias", "Log in with national ID", ""},
+    };
+    CLEANUP(buf) struct buf b;
+    buf_init(&b, 64u << 10);
+    buf_text(&b, "oidc.oauth2.login.enabled = on\noidc.jwt.token.authentication.enabled = on\n");
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (rows[i].value != NULL)
+            buf_printf(&b, "oidc.provider.%s.%s = %s%s\n", provider_id, rows[i].key, rows[i].value, rows[i].path);
+    if (after_logout != NULL)
+        buf_printf(&b, "oidc.logout.redirect_url = %s\n", after_logout);
+    buf_text(&b, "# DHIS2 2.41 also needs, or it takes every bearer token for one of its own:\n"
+                 "# oauth2.authorization.server.enabled = off\n");
+    return b.failed ? NULL : arena_strdup(a, b.data);
 }

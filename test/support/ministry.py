@@ -271,7 +271,7 @@ class Ministry:
                            *self.client_options).stdout
         (self.folder / "dhis.conf").write_text(
             printed + f"server.base.url = {self.dhis2}\nroute.remote_servers_allowed = http://127.0.0.1*\n"
-                      f"oidc.logout.redirect_url = {self.dhis2}/\noauth2.authorization.server.enabled = off\n")
+                      "oauth2.authorization.server.enabled = off\n")
         printed = self.run("client", "add", "route-verify", "--profile", "route", "--dhis2", "hmis").stdout
         (self.folder / "route-auth.json").write_text(next(line for line in printed.splitlines() if line.startswith("{")))
 
