@@ -51,6 +51,9 @@ static enum result person_id_of(struct fault *f, struct store_view *v, struct li
 {
     struct owner o = {.arena = q->ad.arena};
     TRY(store_link_each(f, v, q->ad.arena, q->person.key, keep_id, &o));
+    enum result r = o.person_id != NULL ? RESULT_OK : store_link_former(f, v, q->ad.arena, q->person.key, &o.person_id);
+    if (r != RESULT_OK && r != RESULT_NOT_FOUND)
+        return r;
     *out_r = o.person_id != NULL ? o.person_id : random_id(q->ad.arena, 16);
     NEED(f, *out_r);
     return RESULT_OK;

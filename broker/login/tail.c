@@ -102,6 +102,11 @@ static enum result make_link(struct exchange *x, struct work *w, const char **re
         *reason_r = "link_taken"; /* an entry already linked is never self-linked: an administrator moves it */
         return FAULT(f, RESULT_CONFLICT, "the entry is linked already");
     }
+    if (owner.person_id == NULL) {
+        enum result r = store_link_former(f, x->view, x->arena, l->person.key, &owner.person_id);
+        if (r != RESULT_OK && r != RESULT_NOT_FOUND)
+            return r;
+    }
     bool approval = w->self_link && config_flag(x->bridge->config, "link", NULL, "approval");
     const int64_t now = clock_now();
     l->link = (struct link){.upstream = l->upstream, .iss = l->identity.iss, .sub = l->identity.sub,

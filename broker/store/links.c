@@ -92,6 +92,26 @@ enum result store_link_touch(struct fault *f, struct store_view *v, const char *
     return statement_run_one(f, &st);
 }
 
+/* A person keeps the id when the link goes, or a reissued national ID would become another DHIS2 user. */
+static enum result remember_person(struct fault *f, struct store_view *v, const char *iss, const char *sub)
+{
+    static const char sql[] = "INSERT INTO setting(name, value) SELECT 'person-id:' || person_key, person_id FROM link"
+                              " WHERE iss = ? AND sub = ? ON CONFLICT(name) DO UPDATE SET value = excluded.value";
+    CLEANUP(statement) struct statement st = {0};
+    TRY(statement_open(f, v, sql, &st));
+    put_text(&st, iss);
+    put_text(&st, sub);
+    return statement_run(f, &st);
+}
+
+enum result store_link_former(struct fault *f, struct store_view *v, struct arena *a, const char *person_key,
+                              const char **person_id_r)
+{
+    const char *name = arena_printf(a, "person-id:%s", person_key);
+    NEED(f, name);
+    return store_setting_get(f, v, a, name, person_id_r);
+}
+
 enum result store_link_move(struct fault *f, struct store_view *v, const char *iss, const char *sub,
                             const char *person_key, const char *person_id, const char *dn)
 {
@@ -100,6 +120,7 @@ enum result store_link_move(struct fault *f, struct store_view *v, const char *i
     const char *aad;
     NEED(f, a);
     TRY(key_of(f, a, iss, sub, &aad));
+    TRY(remember_person(f, v, iss, sub));
     TRY(statement_open(f, v, "UPDATE link SET person_key = ?, person_id = ?, dn = ? WHERE iss = ? AND sub = ?", &st));
     put_text(&st, person_key);
     put_text(&st, person_id);
@@ -123,6 +144,7 @@ enum result store_link_set_state(struct fault *f, struct store_view *v, const ch
 enum result store_link_remove(struct fault *f, struct store_view *v, const char *iss, const char *sub)
 {
     CLEANUP(statement) struct statement st = {0};
+    TRY(remember_person(f, v, iss, sub));
     TRY(statement_open(f, v, "DELETE FROM link WHERE iss = ? AND sub = ?", &st));
     put_text(&st, iss);
     put_text(&st, sub);

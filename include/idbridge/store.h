@@ -113,6 +113,9 @@ CHECKED enum result store_link_move(struct fault *f, struct store_view *v, const
 CHECKED enum result store_link_set_state(struct fault *f, struct store_view *v, const char *iss, const char *sub,
                                          const char *state);
 CHECKED enum result store_link_remove(struct fault *f, struct store_view *v, const char *iss, const char *sub);
+/* The person id that an entry had before its link was removed or moved. RESULT_NOT_FOUND: it never was linked. */
+CHECKED enum result store_link_former(struct fault *f, struct store_view *v, struct arena *a, const char *person_key,
+                                      const char **person_id_r);
 /* person_key NULL: all; else those of one person. */
 CHECKED enum result store_link_each(struct fault *f, struct store_view *v, struct arena *a, const char *person_key,
                                     enum result (*each)(void *arg, const struct link *l), void *arg);

@@ -58,8 +58,7 @@ def ministry(request):
     started.end()
 
 
-@pytest.fixture
-def make_ministry():
+def several():
     made = []
 
     def make(**options):
@@ -68,6 +67,17 @@ def make_ministry():
     yield make
     for started in made:
         started.end()
+
+
+@pytest.fixture
+def make_ministry():
+    yield from several()
+
+
+@pytest.fixture(scope="module")
+def make_shared_ministry():
+    """The same for a module's own fixtures."""
+    yield from several()
 
 
 @pytest.fixture(autouse=True)
