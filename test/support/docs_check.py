@@ -248,11 +248,19 @@ def dhis_conf_keys():
 def dhis_conf():
     """The example holds every line that `idbridge client add` prints."""
     page = ROOT / "deploy/dhis2/dhis.conf.example"
-    printed = re.findall(r'"(?:oidc\.provider\.%s)\.(\w+) = ', (ROOT / "broker/provider/clients.c").read_text())
-    told = dhis_conf_keys()
-    check(len(printed) > 10, page, "the lines in provider/clients.c were not understood")
+    with tempfile.TemporaryDirectory() as folder:
+        ini = Path(folder) / "idbridge.ini"
+        ini.write_text("[bridge]\nissuer = https://id.health.example\nmaster_key = master.key\n[store]\nfolder = state\n"
+                       "[dhis2 hmis]\nurl = https://hmis.health.example\ntoken_file = hmis.token\n")
+        status, said = manpage.run("--config", str(ini), "init")
+        if check(status == 0, page, said.strip()):
+            status, said = manpage.run("--config", str(ini), "client", "add", "hmis", "--dhis2", "hmis", "--redirect-uri",
+                                       "https://hmis.health.example/oauth2/code/bridge")
+    printed = re.findall(r"^([a-z][\w.]+) = ", said, re.M)
+    told = set(re.findall(r"^#?([a-z][\w.]+) = ", page.read_text(), re.M))
+    check(status == 0 and len(printed) > 10, page, f"`idbridge client add` printed no lines: {said.strip()[:200]}")
     for key in printed:
-        check(key in told, page, f"oidc.provider.bridge.{key} is missing")
+        check(key in told, page, f"{key} is missing")
 
 
 def main():
@@ -264,12 +272,12 @@ def main():
         print("no program is built: commands and keys were not looked at")
     else:
         checks += [invocations, configuration]
-        manual()
-        deployed()
+        for once in (manual, deployed, dhis_conf):
+            once()
     for page in PAGES:
         for each in checks:
             each(page)
-    for once in (reasons, metrics, guards, dhis_conf):
+    for once in (reasons, metrics, guards):
         once()
     for fault in FAULTS:
         print(fault)
