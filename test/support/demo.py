@@ -7,6 +7,7 @@ import json
 import re
 import signal
 import sys
+import textwrap
 import threading
 import time
 import urllib.parse
@@ -20,13 +21,18 @@ PERSON, USER = "8267411571", "amina.diallo"
 WIDTH = 13
 
 
+LINE = 92
+
+
 def say(station, text, seconds=None):
-    took = "" if seconds is None else f"{seconds * 1000:9.1f} ms"
-    print(f"  {station:<{WIDTH}}{text:<86}{took}".rstrip(), flush=True)
+    took = "" if seconds is None else f"{seconds * 1000:9.1f} ms" if seconds >= 1e-4 else f"{seconds * 1e6:9.0f} us"
+    print(f"  {station:<{WIDTH}}{text:<{LINE}}{took}".rstrip(), flush=True)
 
 
 def more(text):
-    print(" " * (WIDTH + 2) + text, flush=True)
+    indent = " " * (WIDTH + 2)
+    print(textwrap.fill(text, LINE + len(indent), initial_indent=indent, subsequent_indent=indent, break_long_words=False,
+                        break_on_hyphens=False), flush=True)
 
 
 def field(line, key):
@@ -61,7 +67,7 @@ def log_in(m):
     if linked_now:
         if not any(form["action"] == "/link" for form in page.html.forms):
             raise RuntimeError(f"the bridge refused: {page.text[:400]}")
-        say("bridge", "identity proved: PS256 id_token and RS256 userinfo (another key, another issuer) verified", callback)
+        say("bridge", "identity proved: PS256 id_token and RS256 userinfo (other key, other issuer) verified", callback)
         started = clock()
         page = browser.submit(page.form("/link"), username=USER, password=DEMO_PASSWORD, follow=lambda url: not url.startswith(m.dhis2))
     line = last_login(m)
@@ -79,9 +85,9 @@ def log_in(m):
     say("dhis2", f"account {field(line, 'account')}, openId = a random person id, read back and compared", micro["account"])
     started = clock()
     page = browser.get(page.location)
-    say("application", f"DHIS2 redeemed the code and opened {urllib.parse.urlsplit(page.url).path}: {page.text[:64]}", clock() - started)
     if page.status != 200 or "Signed in" not in page.text:
         raise RuntimeError(f"DHIS2 did not let the person in: {page.status} {page.url} {page.text[:300]}")
+    say("application", f"DHIS2 redeemed the code, read userinfo, and shows its dashboard to {USER}", clock() - started)
 
 
 def take_token(m):
