@@ -88,7 +88,7 @@ def test_tampered_answer_makes_no_dhis2_user(ministry, app):
 
 @pytest.fixture(scope="module")
 def encrypted(another_ministry):
-    m = another_ministry(settings={"upstream national-id": {"userinfo": "jwe", "userinfo_encs": "A256GCM"}, "listen": SETTINGS["listen"]})
+    m = another_ministry(settings={"upstream national-id": {"userinfo": "jwe", "userinfo_encs": "A256GCM", "jwks_floor": "2s"}, "listen": SETTINGS["listen"]})
     key = json.loads(m.run("upstream", "key", "--encryption", "national-id").stdout)
     m.control("esignet", "config", {"userinfo": "JWE"})
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime())
@@ -140,11 +140,10 @@ def test_forged_tokens_do_not_hammer_the_jwks(app, name):
     assert fetches(m) - before <= 1
 
 
-def test_new_key_is_found_though_fetches_are_rare(make_ministry):
-    m = make_ministry(settings={"upstream national-id": {"jwks_floor": "2s"}})
-    link(m, "amina.diallo", AMINA)
-    app = portal(m)
-    assert app.answer(follow(app, *from_provider(app)))["code"] and fetches(m) == 1
-    time.sleep(2.1)
+def test_new_key_is_found_though_fetches_are_rare(encrypted):
+    m, before = encrypted.m, fetches(encrypted.m)
+    time.sleep(2.1)  # its jwks_floor is 2 s
     m.control("esignet", "rotate", {"key": "oidc", "same_kid": True, "keep_old": False})  # same kid: the signature tells
-    assert app.answer(follow(app, *from_provider(app)))["code"] and fetches(m) == 2
+    for _ in range(3):
+        assert encrypted.answer(follow(encrypted, *from_provider(encrypted)))["code"]
+    assert fetches(m) == before + 1
