@@ -8,7 +8,7 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path[:0] = [str(HERE), str(ROOT / "test" / "support")]
+sys.path[:0] = [str(HERE), str(ROOT / "test" / "support"), str(ROOT / "test" / "flow")]
 from ministry import Ministry  # noqa: E402
 
 

@@ -5,12 +5,16 @@ them, so that a second run needs no network. Node looks for packages beside the 
 there. A registry that does not answer is a failure; only a machine that has no network at all and never had the packages
 skips, and says so (in CI that fails too).
 """
+import atexit
 import fcntl
+import functools
 import hashlib
 import json
 import os
+import select
 import shutil
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -89,10 +93,32 @@ class NodeServer:
                 self.process.wait()
 
 
+class _Jose:
+    """node/jose_tool.mjs, started once for a test process; ends with it."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.process = subprocess.Popen([NODE, "jose_tool.mjs"], cwd=install(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        atexit.register(self.end)
+
+    def ask(self, request):
+        with self.lock:
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
+            ready, _, _ = select.select([self.process.stdout], [], [], TOOL_LIMIT_S)
+            line = self.process.stdout.readline() if ready else ""
+        if not line:
+            raise RuntimeError("jose_tool.mjs does not answer")
+        return json.loads(line)
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait(TOOL_LIMIT_S)
+
+
+_jose = functools.lru_cache(maxsize=1)(_Jose)
+
+
 def jose(requests):
-    """Runs a list of requests through npm's jose (node/jose_tool.mjs), one process for all; returns the list of answers."""
-    done = subprocess.run([NODE, "jose_tool.mjs"], cwd=install(), input=json.dumps(requests), capture_output=True, text=True,
-                          timeout=TOOL_LIMIT_S)
-    if done.returncode != 0:
-        raise RuntimeError(f"jose_tool.mjs: {done.stderr[-2000:]}")
-    return json.loads(done.stdout)
+    """A list of requests to npm's jose (node/jose_tool.mjs says which there are); the list of answers."""
+    return [_jose().ask(request) for request in requests]

@@ -1,10 +1,11 @@
-// npm jose by the piece. Standard input: a JSON list of requests; standard output: the list of answers, in order.
+// npm jose by the piece. Each line of standard input is a request (JSON), each line of standard output its answer.
 //   {do: "generate", alg, [options]}                     -> {private, public, kid}: kid is the RFC 7638 thumbprint
 //   {do: "thumbprint", jwk}                              -> {kid}
 //   {do: "verify", token, jwks, options}                 -> {payload, header} or {error}
 //   {do: "sign", payload, header, jwk}                   -> {token}
 //   {do: "encrypt", text, header, jwk}                   -> {token}
 //   {do: "decrypt", token, jwk}                          -> {text, header} or {error}
+import readline from 'node:readline';
 import * as jose from 'jose';
 
 const bytes = (text) => new TextEncoder().encode(text);
@@ -33,14 +34,13 @@ const actions = {
   },
 };
 
-let input = '';
-for await (const piece of process.stdin) input += piece;
-const answers = [];
-for (const request of JSON.parse(input)) {
+for await (const line of readline.createInterface({ input: process.stdin })) {
+  const request = JSON.parse(line);
+  let answer;
   try {
-    answers.push(await actions[request.do](request));
+    answer = await actions[request.do](request);
   } catch (error) {
-    answers.push({ error: error.code ?? error.message, message: error.message });
+    answer = { error: error.code ?? error.message, message: error.message };
   }
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
 }
-process.stdout.write(JSON.stringify(answers));
