@@ -255,7 +255,8 @@ def dhis_conf():
         status, said = manpage.run("--config", str(ini), "init")
         if check(status == 0, page, said.strip()):
             status, said = manpage.run("--config", str(ini), "client", "add", "hmis", "--dhis2", "hmis", "--redirect-uri",
-                                       "https://hmis.health.example/oauth2/code/bridge")
+                                       "https://hmis.health.example/oauth2/code/bridge", "--post-logout-redirect-uri",
+                                       "https://hmis.health.example/")
     printed = re.findall(r"^([a-z][\w.]+) = ", said, re.M)
     told = set(re.findall(r"^#?([a-z][\w.]+) = ", page.read_text(), re.M))
     check(status == 0 and len(printed) > 10, page, f"`idbridge client add` printed no lines: {said.strip()[:200]}")
