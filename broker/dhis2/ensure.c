@@ -8,7 +8,7 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { LOOKS = 4, LOCKS = 64, FIRST_NAME_CHARS = 160 };
+enum { LOOKS = 4, LOCKS = 64 };
 
 /* One writer per person in this process. Striped, because it must be bounded; a mutex, because the second login of a
  * person has nothing to do but wait for the first; static, so that it also holds between two configurations at a reload. */
@@ -32,7 +32,7 @@ struct ensure {
     unsigned group_writes;
 };
 
-/* ---- writing ---------------------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------------------------- */
 
 /* Not an error of the login: without that address the next round's plan goes through. */
 static bool mail_was_refused(struct ensure *e, const struct answer *got)
@@ -121,7 +121,7 @@ static enum result create(struct ensure *e, const struct wanted *g, bool *done_r
     return judge_create(e, &got);
 }
 
-/* ---- one account that is there ----------------------------------------------------------------------------------------------- */
+/* ---- one account that is there --------------------------------------------------------------------------------- */
 
 /* accountExpiry comes in the server's local time without a zone: only what is over everywhere on earth counts. DHIS2 would
  * refuse the login without a word; and who set it meant it. */
@@ -180,7 +180,7 @@ static enum result update(struct ensure *e, const struct user *u, const struct w
     return send_patch(e, u->id, e->plan.groups);
 }
 
-/* ---- the loop ---------------------------------------------------------------------------------------------------------------------- */
+/* ---- the loop -------------------------------------------------------------------------------------------------- */
 
 static enum result look_and_act(struct ensure *e, unsigned look, bool *done_r)
 {

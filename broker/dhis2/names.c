@@ -31,7 +31,7 @@ char *dhis2_uid_of(struct arena *a, const char *open_id)
     return arena_strdup(a, uid);
 }
 
-/* ---- username ---------------------------------------------------------------------------------------------- */
+/* ---- username -------------------------------------------------------------------------------------------------- */
 
 /* U+00C0 to U+017F as people write them on an English keyboard; ? is nothing that stands for it. */
 static const char LATIN[] = "aaaaaaaceeeeiiiidnooooo?ouuuuytsaaaaaaaceeeeiiiidnooooo?ouuuuyty"
@@ -134,7 +134,7 @@ bool dhis2_username_ok(const char *s)
     return !separator_before;
 }
 
-/* ---- the rest ------------------------------------------------------------------------------------------------ */
+/* ---- the rest -------------------------------------------------------------------------------------------------- */
 
 /* Stricter than DHIS2 nowhere that was seen: one @, no blanks, a dot in the domain, letters at its end. */
 bool dhis2_mail_ok(const char *s)

@@ -42,7 +42,7 @@ static json_t *new_array(struct task *t)
     return arena_json(t->a, json_array());
 }
 
-/* ---- names, mail, phone ------------------------------------------------------------------------------------------ */
+/* ---- names, mail, phone ---------------------------------------------------------------------------------------- */
 
 /* NULL: leave it as it is. */
 static const char *text_or_none(struct task *t, const char *s, size_t max)
@@ -84,7 +84,7 @@ static enum result plan_profile(struct task *t, const struct account_wish *w, co
     return RESULT_OK;
 }
 
-/* ---- rights ---------------------------------------------------------------------------------------------------------- */
+/* ---- rights ---------------------------------------------------------------------------------------------------- */
 
 static bool fits(const char *pattern, const char *text)
 {
@@ -208,7 +208,7 @@ enum result dhis2_plan(struct task *t, const struct account_wish *w, const struc
     return plan_groups(t, w, g, u, out_r);
 }
 
-/* ---- a new account --------------------------------------------------------------------------------------------------------- */
+/* ---- a new account --------------------------------------------------------------------------------------------- */
 
 static enum result body_texts(struct task *t, const struct account_wish *w, const char *username, json_t *body)
 {

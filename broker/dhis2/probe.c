@@ -39,7 +39,7 @@ static bool went(struct probe *p, enum result r, const char *about)
     return r == RESULT_OK;
 }
 
-/* ---- is it there? ------------------------------------------------------------------------------------------------- */
+/* ---- is it there? ---------------------------------------------------------------------------------------------- */
 
 /* RFC 9110 §5.6.7: IMF-fixdate. */
 static void compare_clocks(struct probe *p, const char *date)
@@ -76,7 +76,7 @@ static bool ask_version(struct probe *p)
     return true;
 }
 
-/* ---- who are we? ----------------------------------------------------------------------------------------------------- */
+/* ---- who are we? ----------------------------------------------------------------------------------------------- */
 
 static void check_authorities(struct probe *p)
 {
@@ -109,7 +109,7 @@ static bool ask_me(struct probe *p)
     return true;
 }
 
-/* ---- may we give what the rules give? ----------------------------------------------------------------------------------- */
+/* ---- may we give what the rules give? -------------------------------------------------------------------------- */
 
 static const char *const by_words[] = {[BY_NAME] = "name", [BY_CODE] = "code", [BY_UID] = "uid"};
 
@@ -189,16 +189,16 @@ static void check_rules(struct probe *p, const struct mapping *m)
         p->seen = arena_json(p->task.a, json_object());
         (void)went(p, mapping_each_ref(m, p->kind, check_ref, p), "the rules");
         if (p->good > 0)
-            say(p, "ok", "%zu references of the rules to a %s can be given", p->good, grant_kind_name(p->kind));
+            say(p, "ok", "rules give a %s that can be given: %zu", grant_kind_name(p->kind), p->good);
         if (p->templates > 0)
-            say(p, "ok", "%zu references of the rules to a %s depend on the person and were not tried", p->templates,
-                grant_kind_name(p->kind));
+            say(p, "ok", "rules give a %s that depends on the person and was not tried: %zu", grant_kind_name(p->kind),
+                p->templates);
         if (p->asked > UNITS_ASKED_MAX)
-            say(p, "warning", "only %d of %zu references to a %s were tried", UNITS_ASKED_MAX, p->asked, grant_kind_name(p->kind));
+            say(p, "warning", "rules give a %s in %zu ways, of which %d were tried", grant_kind_name(p->kind), p->asked, UNITS_ASKED_MAX);
     }
 }
 
-/* ---- the rest -------------------------------------------------------------------------------------------------------------- */
+/* ---- the rest -------------------------------------------------------------------------------------------------- */
 
 static void count_units(struct probe *p)
 {

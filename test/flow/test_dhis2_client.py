@@ -219,7 +219,8 @@ def test_a_mail_address_dhis2_refuses_keeps_nobody_out(client, dhis2):
     dhis2.forget()
     assert client.ensure(bad)['patch'] == '[]', 'it is tried again at each login'
     client.ensure(wish())
-    assert client.ensure(wish(mail='other@example.c0m', surname='New', grants=[['role', 'code', 'LABORATORY']]))['result'] == 'ok'
+    other = wish(mail='other@example.c0m', surname='New', grants=[['role', 'code', 'LABORATORY']])
+    assert client.ensure(other)['result'] == 'ok'
     [user] = dhis2.users(openId='p-amina')
     assert user['email'] == 'amina@example.org' and user['userRoles'] == ['Zi8dJ3Rp7pm']
 

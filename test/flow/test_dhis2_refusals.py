@@ -171,6 +171,13 @@ def test_an_account_that_lost_its_openid_is_not_taken_back(client, dhis2):
     assert dhis2.users(id=uid)[0]['openId'] is None
 
 
+def test_an_account_of_another_openid_is_not_taken_whatever_the_filter_says(client, dhis2):
+    dhis2.fault(path_prefix='/api/users', method='GET', status=200,
+                body='{"users":[{"id":"UsrOtherA01","username":"other","openId":"P-Amina","externalAuth":true}]}')
+    refused(client.ensure(wish()), 'dhis2_conflict')
+    assert dhis2.requests('PATCH') == []
+
+
 def test_a_program_that_writes_against_us(client, dhis2):
     client.ensure(wish())
     dhis2.fault(path_prefix='/api/users/', method='PATCH', status=200, body='{"status":"OK"}')

@@ -121,7 +121,7 @@ static void wrong_sections_name_the_key(void **state)
     assert_non_null(strstr(d->said, "empty"));
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------------------------- */
 
 static void answers_are_remembered_for_their_life(void **state)
 {

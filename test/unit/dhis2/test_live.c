@@ -3,6 +3,8 @@
  * makes the assertions. Without IDBRIDGE_TEST_DHIS2 (the configuration file) there is nothing to talk to: says so, ends. */
 #include <idbridge/dhis2.h>
 
+#include "../../../broker/mapping/private.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,13 +93,24 @@ static json_t *enabled(struct arena *a, const json_t *rq)
     return answer;
 }
 
+/* Rules as the store would give them; the index is for deciding only. */
+static struct mapping rules_of(struct arena *a, const json_t *list)
+{
+    struct mapping m = {.arena = a, .rules = arena_alloc(a, (json_array_size(list) + 1) * sizeof(struct rule))};
+    struct fault f;
+    for (; m.count < json_array_size(list); m.count++)
+        if (rule_parse(&f, a, json_compact(a, json_array_get(list, m.count)), &m.rules[m.count], NULL) != RESULT_OK)
+            abort();
+    return m;
+}
+
 static json_t *probe(struct arena *a, const json_t *rq)
 {
-    (void)rq;
+    const struct mapping rules = rules_of(a, json_object_get(rq, "rules"));
     CLEANUP(buf) struct buf findings;
     struct fault f = {.result = RESULT_OK};
     buf_init(&findings, 1 << 20);
-    enum result r = dhis2_probe(&f, a, instances, "hmis", NULL, &findings);
+    enum result r = dhis2_probe(&f, a, instances, "hmis", rules.count == 0 ? NULL : &rules, &findings);
     json_t *answer = outcome(r, NULL, &f);
     json_object_set_new(answer, "findings", text_or_null(findings.data));
     return answer;
