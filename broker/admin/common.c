@@ -75,6 +75,7 @@ static enum result open_bridge(struct fault *f, bool dependencies, struct bridge
 {
     struct master *m = NULL;
     TRY(check_issuer(f, b));
+    TRY(login_config_check(f, b->config));
     TRY(master_load(f, config_text(b->config, "bridge", NULL, "master_key"), &m));
     b->master = m;
     const char *state = config_text(b->config, "store", NULL, "folder");

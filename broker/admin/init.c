@@ -81,9 +81,11 @@ static int config_check(int argc, char **argv)
     struct config *c = admin_config(path);
     if (c == NULL)
         return 1;
-    (void)printf("%s: ok\n", path);
+    struct fault f = {0};
+    enum result r = login_config_check(&f, c);
+    (void)printf("%s: %s\n", path, r == RESULT_OK ? "ok" : f.detail);
     config_free(c);
-    return 0;
+    return r == RESULT_OK ? 0 : 1;
 }
 
 static int config_example_cmd(int argc, char **argv)
@@ -130,6 +132,8 @@ int admin_restore(int argc, char **argv)
     if (c == NULL)
         return 2;
     enum result r = master_load(&f, config_text(c, "bridge", NULL, "master_key"), &m);
+    if (r == RESULT_OK && !privilege_become_owner(config_text(c, "store", NULL, "folder")))
+        r = FAULT(&f, RESULT_DENIED, "cannot become the owner of the state folder");
     if (r == RESULT_OK)
         r = store_restore(&f, config_text(c, "store", NULL, "folder"), argv[1], m);
     if (r == RESULT_OK)

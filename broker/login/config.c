@@ -29,3 +29,24 @@ const struct config_key login_config_keys[] = {
     LINK("mail_from", CONFIG_TEXT, NULL, NULL, "Sender of that note."),
     {NULL, false, NULL, CONFIG_TEXT, CONFIG_OPTIONAL, NULL, NULL, 0, 0, NULL},
 };
+
+static enum result only_words(struct fault *f, const struct config *c, const char *key, const char *words)
+{
+    for (char *const *w = config_list(c, "link", NULL, key); w != NULL && *w != NULL; w++)
+        if (!text_has_word(words, *w))
+            return FAULT(f, RESULT_INVALID, "[link] %s: there is no \"%.40s\" (known: %s)", key, *w, words);
+    return RESULT_OK;
+}
+
+enum result login_config_check(struct fault *f, const struct config *c)
+{
+    const char *const *names, *directory = config_text(c, "link", NULL, "directory");
+    size_t n = config_names(c, "directory", &names), i = 0;
+    TRY(only_words(f, c, "method", "password search"));
+    TRY(only_words(f, c, "match", "name birth_date"));
+    while (directory != NULL && i < n && !text_equal(names[i], directory))
+        i++;
+    if (directory != NULL && i == n)
+        return FAULT(f, RESULT_INVALID, "[link] directory: there is no [directory %.60s]", directory);
+    return RESULT_OK;
+}

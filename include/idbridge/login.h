@@ -7,6 +7,8 @@
 #include <idbridge/upstream.h>
 
 extern const struct config_key login_config_keys[]; /* [bridge] [session] [link] */
+/* What a table cannot say: words of [link] lists, and a directory that exists. */
+CHECKED enum result login_config_check(struct fault *f, const struct config *c);
 
 /* Everything the daemon holds; made by main, read-only but for what the slots hand out. */
 struct bridge {
