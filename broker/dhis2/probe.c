@@ -187,7 +187,7 @@ static void check_rules(struct probe *p, const struct mapping *m)
         p->kind = (enum grant_kind)k;
         p->good = p->templates = p->asked = 0;
         p->seen = arena_json(p->task.a, json_object());
-        (void)went(p, mapping_each_ref(m, p->kind, check_ref, p), "the rules");
+        (void)went(p, mapping_each_ref(m, p->task.d->name, p->kind, check_ref, p), "the rules");
         if (p->good > 0)
             say(p, "ok", "rules give a %s that can be given: %zu", grant_kind_name(p->kind), p->good);
         if (p->templates > 0)

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define HELD_MAX (4u << 20)
+
 static const char *by_name(enum grant_by by)
 {
     static const char *const names[] = {"name", "code", "uid"};
@@ -22,6 +24,38 @@ static int64_t since_before(const json_t *before, const struct granted *g, int64
     return since;
 }
 
+/* What dhis2/ asks of a group the account is in and nobody gives it now: was it the bridge that put the person there? Yes
+ * when some rule could, or when one did at an earlier sign-in, also a rule that is gone. */
+bool held_could_give(void *arg, enum grant_kind k, enum grant_by by, const char *ref)
+{
+    struct held *h = arg;
+    size_t i;
+    json_t *row;
+    if (mapping_could_give(h->rules, h->dhis2, k, by, ref))
+        return true;
+    json_array_foreach(h->before, i, row)
+        if (text_equal(json_text(row, "kind"), grant_kind_name(k)) && text_equal(json_text(row, "by"), by_name(by)) &&
+            text_equal(json_text(row, "ref"), ref))
+            return true;
+    return false;
+}
+
+enum result held_load(struct fault *f, struct arena *a, struct bridge *b, const struct login *l, struct held *h)
+{
+    const char *text;
+    struct store_view *v = store_reader(f, b->store);
+    *h = (struct held){.rules = snapshot_slot_value(b->rules, a), .dhis2 = l->dhis2};
+    if (v == NULL)
+        return f->result;
+    if (h->rules == NULL)
+        return FAULT(f, RESULT_INTERNAL, "no rules are loaded");
+    enum result r = store_held_get(f, v, a, l->link.person_id, l->dhis2, &text);
+    if (r == RESULT_NOT_FOUND)
+        return RESULT_OK;
+    TRY(r);
+    return json_parse(f, a, text, strlen(text), HELD_MAX, &h->before);
+}
+
 enum result held_record(struct fault *f, struct exchange *x, const struct login *l)
 {
     const char *text = NULL;
@@ -30,7 +64,7 @@ enum result held_record(struct fault *f, struct exchange *x, const struct login 
     NEED(f, held);
     enum result r = store_held_get(f, x->view, x->arena, l->link.person_id, l->dhis2, &text);
     if (r == RESULT_OK)
-        TRY(json_parse(f, x->arena, text, strlen(text), 4u << 20, &before));
+        TRY(json_parse(f, x->arena, text, strlen(text), HELD_MAX, &before));
     else if (r != RESULT_NOT_FOUND)
         return r;
     for (size_t i = 0; i < l->grants.count; i++) {

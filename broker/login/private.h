@@ -44,7 +44,14 @@ CHECKED enum result login_check_status(struct fault *f, const struct person *p, 
 const struct reason *reason_at(size_t i); /* NULL past the last row */
 void refusals_count(size_t reason);
 
-/* held.c, in a transaction: what the person holds from now on */
+/* held.c: what the person held before this sign-in (account station) and, in a transaction, holds from now on */
+struct held {
+    const struct mapping *rules;
+    const char *dhis2;
+    json_t *before; /* array, or NULL */
+};
+CHECKED enum result held_load(struct fault *f, struct arena *a, struct bridge *b, const struct login *l, struct held *h);
+bool held_could_give(void *held, enum grant_kind k, enum grant_by by, const char *ref);
 CHECKED enum result held_record(struct fault *f, struct exchange *x, const struct login *l);
 
 /* link.c */

@@ -100,7 +100,10 @@ enum result login_account(struct fault *f, struct arena *a, struct bridge *b, st
                           const char **reason_r)
 {
     int64_t start = clock_monotonic_us();
+    struct held held;
+    TRY(held_load(f, a, b, l, &held));
     const struct account_wish wish = {
+        .could_give = held_could_give, .could_give_arg = &held,
         .open_id = l->link.person_id, .login = l->person.login, .given_name = l->person.given_name,
         .surname = l->person.surname, .mail = l->person.mail, .phone = l->person.phone, .grants = &l->grants};
     enum result r = dhis2_account_ensure(f, a, b->dhis2s, l->dhis2, &wish, write, &l->account, reason_r);

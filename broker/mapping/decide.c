@@ -73,16 +73,6 @@ size_t mapping_count(const struct mapping *m)
     return m->count;
 }
 
-enum result mapping_each_ref(const struct mapping *m, enum grant_kind k,
-                             enum result (*each)(void *arg, enum grant_by by, const char *ref), void *arg)
-{
-    for (size_t i = 0; i < m->count; i++)
-        for (size_t g = 0; g < m->rules[i].give_count; g++)
-            if (m->rules[i].give[g].kind == k)
-                TRY(each(arg, m->rules[i].give[g].by, m->rules[i].give[g].ref));
-    return RESULT_OK;
-}
-
 /* ---- conditions ------------------------------------------------------------------------------------------------------ */
 
 static bool value_matches(const struct condition *c, const char *value)

@@ -71,17 +71,49 @@ static enum result file_rule(struct fault *f, struct mapping *m, const char *key
     return RESULT_OK;
 }
 
+bool index_ref_key(char *out, size_t n, const char *dhis2, enum grant_kind k, enum grant_by by, const char *ref)
+{
+    int len = snprintf(out, n, "r:%d:%d:%s:%s", (int)k, (int)by, dhis2 == NULL ? "" : dhis2, ref);
+    return len > 0 && (size_t)len < n;
+}
+
+bool index_knows(const struct mapping *m, const char *key)
+{
+    return find(m, key)->key != NULL;
+}
+
+/* What a rule gives is filed too: whether any rule could give a group is asked for every group an account is in. */
+static enum result file_refs(struct fault *f, struct mapping *m, unsigned rule)
+{
+    const struct rule *r = &m->rules[rule];
+    char key[INDEX_REF_KEY];
+    bool templated = false;
+    for (size_t g = 0; g < r->give_count; g++) {
+        templated |= strchr(r->give[g].ref, '{') != NULL;
+        if (!index_ref_key(key, sizeof(key), r->dhis2, r->give[g].kind, r->give[g].by, r->give[g].ref))
+            continue;
+        char *kept = arena_strdup(m->arena, key);
+        NEED(f, kept);
+        TRY(file_rule(f, m, kept, rule));
+    }
+    if (templated)
+        m->templated[m->templated_count++] = rule;
+    return RESULT_OK;
+}
+
 enum result index_build(struct fault *f, struct mapping *m)
 {
     size_t values = 0;
     for (size_t i = 0; i < m->count; i++)
-        values += m->rules[i].when_count == 0 ? 0 : m->rules[i].when[0].count;
+        values += m->rules[i].give_count + (m->rules[i].when_count == 0 ? 0 : m->rules[i].when[0].count);
     for (m->table_size = 16; m->table_size < values * 2;)
         m->table_size *= 2;
     m->table = arena_alloc(m->arena, m->table_size * sizeof(*m->table));
     m->always = arena_alloc(m->arena, (m->count + 1) * sizeof(*m->always));
     NEED(f, m->table);
+    m->templated = arena_alloc(m->arena, (m->count + 1) * sizeof(*m->templated));
     NEED(f, m->always);
+    NEED(f, m->templated);
     for (unsigned i = 0; i < m->count; i++) {
         const struct rule *r = &m->rules[i];
         if (r->when_count == 0)
@@ -91,6 +123,7 @@ enum result index_build(struct fault *f, struct mapping *m)
             NEED(f, key);
             TRY(file_rule(f, m, key, i));
         }
+        TRY(file_refs(f, m, i));
     }
     return RESULT_OK;
 }

@@ -5,6 +5,7 @@
 #include <idbridge/mapping.h>
 
 #define RULE_MAX (64u << 10)
+#define INDEX_REF_KEY 600 /* bytes; DHIS2's names are shorter than 230 characters */
 
 /* One of `values` must be there. kind 'g': groups (lower case DN or name); 'a': directory attribute; 'c': claim. */
 struct condition {
@@ -46,8 +47,13 @@ struct mapping {
     size_t table_size;
     unsigned *always; /* rules without a condition */
     size_t always_count;
+    unsigned *templated; /* rules that give something with a placeholder in it */
+    size_t templated_count;
 };
 CHECKED enum result index_build(struct fault *f, struct mapping *m);
+bool index_knows(const struct mapping *m, const char *key);
+/* The key under which a rule for that instance (NULL: every one) that gives `ref` is filed, in `out`; false: too long. */
+bool index_ref_key(char *out, size_t n, const char *dhis2, enum grant_kind k, enum grant_by by, const char *ref);
 /* Marks in `marks` (one bit per rule) every rule that could hold for one of these. */
 void index_mark(const struct mapping *m, const char *key, uint64_t *marks);
 

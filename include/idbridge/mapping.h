@@ -39,9 +39,11 @@ struct mapping; /* compiled rules, immutable; share through a snapshot */
 CHECKED enum result mapping_load(struct fault *f, struct store_view *v, struct mapping **out_r);
 void mapping_free(struct mapping *m);
 size_t mapping_count(const struct mapping *m);
-/* Every reference of one kind that any rule may give, templates as they stand. */
-CHECKED enum result mapping_each_ref(const struct mapping *m, enum grant_kind k,
+/* Every reference of one kind that a rule for that instance may give (NULL: any instance), templates as they stand. */
+CHECKED enum result mapping_each_ref(const struct mapping *m, const char *dhis2, enum grant_kind k,
                                      enum result (*each)(void *arg, enum grant_by by, const char *ref), void *arg);
+/* May some rule for that instance give this, to somebody? A template counts for whatever fits around its placeholders. */
+bool mapping_could_give(const struct mapping *m, const char *dhis2, enum grant_kind k, enum grant_by by, const char *ref);
 /* Pure: no I/O, no clock of its own. `claims` are those kept with the link, or NULL. Cost follows the person's groups,
  * not the number of rules. */
 CHECKED enum result mapping_decide(struct fault *f, struct arena *a, const struct mapping *m, const char *dhis2,

@@ -183,6 +183,23 @@ static void a_trace_names_every_rule(void **state)
     mapping_free(m);
 }
 
+static void what_rules_could_give(void **state)
+{
+    struct world *w = *state;
+    static const char *const rules[] = {
+        "{\"name\":\"a\",\"dhis2\":\"hmis\",\"when\":{\"groups\":[\"x\"]},\"give\":{\"groups\":[\"code:HIV\"]}}",
+        "{\"name\":\"b\",\"give\":{\"groups\":[\"Ward {directory.ward} staff\"]}}", NULL};
+    struct mapping *m = load(w, rules);
+    assert_true(mapping_could_give(m, "hmis", GRANT_GROUP, BY_CODE, "HIV"));
+    assert_false(mapping_could_give(m, "other", GRANT_GROUP, BY_CODE, "HIV"));
+    assert_false(mapping_could_give(m, "hmis", GRANT_GROUP, BY_NAME, "HIV"));
+    assert_false(mapping_could_give(m, "hmis", GRANT_ROLE, BY_CODE, "HIV"));
+    assert_true(mapping_could_give(m, "other", GRANT_GROUP, BY_NAME, "Ward 7 staff"));
+    assert_false(mapping_could_give(m, "other", GRANT_GROUP, BY_NAME, "Ward staff"));
+    assert_false(mapping_could_give(m, "other", GRANT_GROUP, BY_NAME, "Choir"));
+    mapping_free(m);
+}
+
 static int setup(void **state)
 {
     struct fault f = {0};
@@ -219,6 +236,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(templates_are_filled_or_give_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(the_same_thing_is_given_once_and_by_the_first_rule, setup, teardown),
         cmocka_unit_test_setup_teardown(ten_thousand_rules_give_what_ten_give, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_rules_could_give, setup, teardown),
         cmocka_unit_test_setup_teardown(a_trace_names_every_rule, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
