@@ -93,17 +93,17 @@ bool json_holds_text(const json_t *string_or_array, const char *s)
     return false;
 }
 
-static int add_piece(const char *data, size_t n, void *b)
-{
-    buf_add(b, data, n);
-    return ((struct buf *)b)->failed ? -1 : 0;
-}
-
+/* Most texts fit the stack: written once and copied once. */
 char *json_compact(struct arena *a, const json_t *j)
 {
-    CLEANUP(buf) struct buf b;
-    buf_init(&b, SIZE_MAX);
-    if (json_dump_callback(j, add_piece, &b, JSON_COMPACT | JSON_ENCODE_ANY) != 0 || b.data == NULL)
-        return NULL;
-    return arena_strndup(a, b.data, b.len);
+    const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY;
+    char room[4096];
+    size_t n = json_dumpb(j, room, sizeof room, flags); /* 0: not JSON, or no memory */
+    char *text = n == 0 ? NULL : arena_alloc(a, n + 1);
+    if (text != NULL && n <= sizeof room)
+        memcpy(text, room, n);
+    else if (text != NULL && json_dumpb(j, text, n, flags) != n)
+        text = NULL;
+    wipe(room, n < sizeof room ? n : sizeof room);
+    return text;
 }

@@ -20,7 +20,7 @@ static enum result redeem(struct fault *f, struct store_view *v, struct arena *a
     static const char sql[] = "UPDATE code SET used = ? WHERE hash = ? AND used IS NULL AND expires > ?"
                               " RETURNING " GRANT_COLUMNS ", data";
     CLEANUP(statement) struct statement st = {0};
-    TRY(statement_open(f, v, sql, &st));
+    TRY(statement_open_brief(f, v, sql, &st));
     put_int(&st, now);
     put_text(&st, hash);
     put_int(&st, now);

@@ -29,6 +29,7 @@ struct store_view {
     struct store *store;
     sqlite3 *db;
     bool writing; /* inside BEGIN IMMEDIATE ... COMMIT */
+    bool lasting; /* something was written that a power cut must not take back */
     struct statement_slot slots[STATEMENT_SLOTS];
 };
 
@@ -110,6 +111,9 @@ struct statement {
     bool own;
 };
 CHECKED enum result statement_open(struct fault *f, struct store_view *v, const char *sql, struct statement *out_r);
+/* For what is worth nothing minutes later (codes, one-time values): written with the commit, yet nobody waits for the disk
+ * because of it. A crash of the program loses it as little as anything else; a power cut may. */
+CHECKED enum result statement_open_brief(struct fault *f, struct store_view *v, const char *sql, struct statement *out_r);
 void cleanup_statement(struct statement *st);
 
 void put_text(struct statement *st, const char *s); /* NULL: SQL NULL. Borrowed until the statement ends */

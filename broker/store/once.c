@@ -10,7 +10,7 @@ enum result store_once(struct fault *f, struct store_view *v, const char *kind, 
     CLEANUP(statement) struct statement st = {0};
     unsigned char digest[32];
     sha256(value, strlen(value), digest);
-    TRY(statement_open(f, v, "INSERT INTO once(kind, value, expires) VALUES(?, ?, ?) ON CONFLICT DO NOTHING", &st));
+    TRY(statement_open_brief(f, v, "INSERT INTO once(kind, value, expires) VALUES(?, ?, ?) ON CONFLICT DO NOTHING", &st));
     put_text(&st, kind);
     put_bytes(&st, (struct bytes){digest, sizeof digest});
     put_int(&st, expires);

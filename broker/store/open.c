@@ -167,6 +167,12 @@ static struct store *store_alloc(const struct master *m)
     return s;
 }
 
+/* The disk is waited for by writer.c, and only for what must last; everything before was done with FULL. */
+static enum result set_sync(struct fault *f, struct store *s)
+{
+    return connection_exec(f, s->write.db, "PRAGMA synchronous = NORMAL");
+}
+
 static enum result set_up_database(struct fault *f, struct store *s)
 {
     int64_t version;
@@ -186,7 +192,8 @@ static enum result store_set_up(struct fault *f, struct store *s, const char *fo
     if (mine)
         turn_leave(s->turn_fd);
     TRY(r);
-    return check_master(f, s);
+    TRY(check_master(f, s));
+    return set_sync(f, s);
 }
 
 enum result store_open_at(struct fault *f, const char *folder, const char *name, const struct master *m,

@@ -50,7 +50,7 @@ static enum result prepare(struct fault *f, struct store_view *v, const char *sq
     return rc == SQLITE_OK ? RESULT_OK : connection_failed(f, v->db, rc);
 }
 
-enum result statement_open(struct fault *f, struct store_view *v, const char *sql, struct statement *out_r)
+enum result statement_open_brief(struct fault *f, struct store_view *v, const char *sql, struct statement *out_r)
 {
     struct statement_slot *slot = slot_of(v, sql);
     *out_r = (struct statement){.view = v, .at = 1};
@@ -65,6 +65,13 @@ enum result statement_open(struct fault *f, struct store_view *v, const char *sq
     }
     if (!v->writing && !sqlite3_stmt_readonly(out_r->stmt))
         return FAULT(f, RESULT_INTERNAL, "a write outside a transaction");
+    return RESULT_OK;
+}
+
+enum result statement_open(struct fault *f, struct store_view *v, const char *sql, struct statement *out_r)
+{
+    TRY(statement_open_brief(f, v, sql, out_r));
+    v->lasting = v->lasting || !sqlite3_stmt_readonly(out_r->stmt);
     return RESULT_OK;
 }
 

@@ -42,8 +42,7 @@ static void settings_of_a_connection(void **state)
         const char *sql;
         int64_t value;
     } rows[] = {
-        {"SELECT journal_mode = 'wal' FROM pragma_journal_mode", 1}, {"PRAGMA synchronous", 2},
-        {"PRAGMA foreign_keys", 1}, {"PRAGMA busy_timeout", 5000}, {"PRAGMA temp_store", 2},
+        {"SELECT journal_mode = 'wal' FROM pragma_journal_mode", 1}, {"PRAGMA foreign_keys", 1}, {"PRAGMA busy_timeout", 5000}, {"PRAGMA temp_store", 2},
         {"PRAGMA secure_delete", 1}, {"PRAGMA trusted_schema", 0}, {"PRAGMA cell_size_check", 1},
     };
     struct store_view *views[] = {&rig->store->write, rig_reader(rig)};

@@ -416,6 +416,64 @@ static void readers_see_what_is_committed(void **state)
     assert_string_equal(value, "2");
 }
 
+/* ---- what waits for the disk ------------------------------------------------------------------------ */
+
+static sqlite3_io_methods counted;
+static int (*sync_of_file)(sqlite3_file *, int);
+static int syncs, sync_answer;
+
+static int counting_sync(sqlite3_file *file, int flags)
+{
+    syncs++;
+    return sync_answer != SQLITE_OK ? sync_answer : sync_of_file(file, flags);
+}
+
+/* Puts a counter in front of the xSync of the write-ahead log. */
+static void count_syncs(struct rig *rig)
+{
+    sqlite3_file *log = NULL;
+    sqlite3_file_control(rig->store->write.db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    assert_non_null(log);
+    counted = *log->pMethods;
+    sync_of_file = counted.xSync;
+    counted.xSync = counting_sync;
+    log->pMethods = &counted;
+    syncs = 0;
+    sync_answer = SQLITE_OK;
+}
+
+static enum result add_setting(struct fault *f, struct store_view *v, void *arg)
+{
+    return store_setting_put(f, v, arg, "value");
+}
+
+static void what_lasts_waits_for_the_disk_what_passes_does_not(void **state)
+{
+    struct rig *rig = *state;
+    struct adding a;
+    prepare(&a, "a", NULL);
+    OK(store_transaction(F, rig->store, add_setting, "zero")); /* the log's header */
+    count_syncs(rig);
+    OK(store_transaction(F, rig->store, add_value, &a));
+    assert_int_equal(syncs, 0);
+    OK(store_transaction(F, rig->store, add_setting, "one"));
+    assert_int_equal(syncs, 1);
+    prepare(&a, "b", NULL);
+    OK(store_transaction(F, rig->store, add_value, &a));
+    assert_int_equal(syncs, 1); /* the setting before it asks for nothing now */
+}
+
+static void a_disk_that_fails_is_told(void **state)
+{
+    struct rig *rig = *state;
+    OK(store_transaction(F, rig->store, add_setting, "zero"));
+    count_syncs(rig);
+    sync_answer = SQLITE_IOERR_FSYNC;
+    REFUSED(store_transaction(F, rig->store, add_setting, "one"), RESULT_INTERNAL);
+    sync_answer = SQLITE_OK;
+    OK(store_transaction(F, rig->store, add_setting, "two"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -425,6 +483,7 @@ int main(void)
         TEST(done_may_submit_but_not_wait), TEST(eight_threads), TEST(eight_threads_without_the_writer_thread),
         TEST(one_code_eight_redeems), TEST(one_refresh_token_eight_rotations), TEST(a_reader_per_thread),
         TEST(readers_see_what_is_committed),
+        TEST(what_lasts_waits_for_the_disk_what_passes_does_not), TEST(a_disk_that_fails_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
