@@ -57,6 +57,7 @@ const struct route *front_route(const struct front *fr, const char *method, cons
 void front_run(struct call *c);
 /* The reply is complete: wakes the connection. Any thread. */
 void front_wake(struct call *c);
+void front_call_free(struct call *c); /* NULL is none */
 /* A bare reply without steps: unknown path, too large, overloaded before the start. */
 void front_plain(struct call *c, int status, const char *reason);
 
@@ -71,6 +72,9 @@ CHECKED enum result patience_new(struct fault *f, int64_t seconds, struct patien
 void patience_free(struct patience *p);
 void patience_notify(void *cls, struct MHD_Connection *connection, void **context, enum MHD_ConnectionNotificationCode code);
 void patience_clock(struct patience *p, struct MHD_Connection *connection, bool runs);
+/* Takes c until the handler claims it, or the connection ends; false: not taken. */
+bool patience_keep(struct MHD_Connection *connection, struct call *c);
+void patience_claim(struct MHD_Connection *connection);
 
 /* A descriptor of the listening socket for `address` (the caller's to close), opening it unless it is open already; -1. */
 int front_listen(struct fault *f, const char *address, struct front_socket *s);

@@ -32,8 +32,8 @@ static void *uri_seen(void *cls, const char *uri, struct MHD_Connection *connect
     c->connection = connection;
     c->started_us = clock_monotonic_us();
     c->uri = strdup(uri);
-    if (c->uri == NULL) {
-        free(c);
+    if (c->uri == NULL || !patience_keep(connection, c)) {
+        front_call_free(c);
         return NULL;
     }
     c->query = strchr(c->uri, '?');
@@ -42,8 +42,10 @@ static void *uri_seen(void *cls, const char *uri, struct MHD_Connection *connect
     return c;
 }
 
-static void call_free(struct call *c)
+void front_call_free(struct call *c)
 {
+    if (c == NULL)
+        return;
     if (c->counted)
         atomic_fetch_sub(&c->front->open, 1);
     buf_free(&c->body);
@@ -61,7 +63,8 @@ static void completed(void *cls, struct MHD_Connection *connection, void **state
     (void)why;
     patience_clock(fr->patience, connection, true);
     if (*state != NULL)
-        call_free(*state);
+        patience_claim(connection);
+    front_call_free(*state);
     *state = NULL;
 }
 
@@ -213,6 +216,7 @@ static enum MHD_Result handler(void *cls, struct MHD_Connection *connection, con
     if (c == NULL)
         return MHD_NO;
     if (c->phase == PHASE_HEADERS) {
+        patience_claim(connection);
         first_call(c, method);
         return MHD_YES;
     }
@@ -298,7 +302,8 @@ enum result front_start(struct fault *f, struct bridge *b, const struct route *c
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handler, fr,
         MHD_OPTION_EXTERNAL_LOGGER, mhd_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK, uri_seen, fr,
         MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, completed, fr,
-        MHD_OPTION_NOTIFY_CONNECTION, patience_notify, fr->patience, MHD_OPTION_CONNECTION_LIMIT, (unsigned)config_number(b->config, "listen", NULL, "connections"),
+        MHD_OPTION_NOTIFY_CONNECTION, patience_notify, fr->patience, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)config_number(b->config, "listen", NULL, "connections"),
         MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_MEMORY,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (fr->daemon == NULL)

@@ -1,7 +1,10 @@
 /* How long may a client take to say what it wants? libmicrohttpd drops a connection that is silent, but one that sends a
  * byte every few seconds is never silent and would keep its place for ever (slow loris). Here every connection has a clock
  * that runs while a request is awaited and read: who is not done within [listen] request_time is cut off. http.c tells when
- * a clock starts and stops; a thread of its own looks once a second, for nothing else wakes up when every place is taken. */
+ * a clock starts and stops; a thread of its own looks once a second, for nothing else wakes up when every place is taken.
+ *
+ * It also keeps what was made when a request line was seen: libmicrohttpd tells nobody about some requests that it
+ * refuses itself before the handler was called (more cookies than its memory holds). */
 #include "front.h"
 
 #include <pthread.h>
@@ -15,7 +18,8 @@
 struct waiting {
     TAILQ_ENTRY(waiting) next;
     int fd;
-    int64_t since_us; /* 0: its request is whole, the clock stands still */
+    int64_t since_us;       /* 0: its request is whole, the clock stands still */
+    struct call *unclaimed; /* its request line was seen, the handler has not been called */
 };
 struct patience {
     pthread_mutex_t lock;
@@ -112,8 +116,27 @@ void patience_notify(void *cls, struct MHD_Connection *connection, void **contex
         TAILQ_REMOVE(&p->all, w, next);
     pthread_mutex_unlock(&p->lock);
     *context = code == MHD_CONNECTION_NOTIFY_STARTED ? w : NULL;
-    if (code != MHD_CONNECTION_NOTIFY_STARTED)
-        free(w);
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        return;
+    front_call_free(w->unclaimed);
+    free(w);
+}
+
+bool patience_keep(struct MHD_Connection *connection, struct call *c)
+{
+    struct waiting *w = waiting_of(connection);
+    if (w == NULL)
+        return false;
+    front_call_free(w->unclaimed);
+    w->unclaimed = c;
+    return true;
+}
+
+void patience_claim(struct MHD_Connection *connection)
+{
+    struct waiting *w = waiting_of(connection);
+    if (w != NULL)
+        w->unclaimed = NULL;
 }
 
 void patience_clock(struct patience *p, struct MHD_Connection *connection, bool runs)

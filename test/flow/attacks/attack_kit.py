@@ -48,10 +48,13 @@ def connect(m, timeout=10):
     return socket.create_connection(("127.0.0.1", m.ports["bridge"]), timeout)
 
 
-def read_all(connection):
-    """Until the other side closes; b"" when it does so at once."""
-    got = b""
-    with contextlib.suppress(ConnectionResetError, BrokenPipeError):
+def read_all(connection, patience=None):
+    """Until the other side closes, or (with `patience`) says nothing for so many seconds."""
+    got, silent = b"", ()
+    if patience is not None:
+        connection.settimeout(patience)
+        silent = (TimeoutError,)
+    with contextlib.suppress(ConnectionResetError, BrokenPipeError, *silent):
         while chunk := connection.recv(65536):
             got += chunk
     return got

@@ -4,7 +4,7 @@ import base64
 import json
 
 import pytest
-from attack_kit import Browser, follow, from_provider, link, nothing_happened, portal, raw, to_provider
+from attack_kit import Browser, ask, follow, from_provider, link, nothing_happened, portal, raw, to_provider
 from flow_kit import AMINA, links, refusal, sub_of
 from hostile_provider import Hostile
 from jwcrypto import jwk, jws
@@ -123,6 +123,24 @@ def test_same_sub_or_email_at_another_provider_is_another_person(scene, evil):
     page = signed_in_at_other(app, evil)
     assert asked_to_link(page) and links(m) == before
     honest(app)
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_replayed_callback_is_refused_though_the_provider_takes_the_code_twice(scene, evil, linked):
+    """The bridge uses up its state itself, at the code and at the form that links."""
+    m, app, _ = scene
+    sub = "replayed-" + str(linked)
+    evil.change_claims = lambda c: {**c, "sub": sub}
+    if linked:
+        m.run("link", "add", "--upstream", OTHER, "--sub", sub, "--login", "samuel.okoro")
+    browser, url = at_other(app)
+    cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies().items())
+    callback = evil.answer(url)
+    page = browser.get(callback, follow=app.stays)
+    assert app.answer(page)["code"] if linked else asked_to_link(page)
+    with nothing_happened(m):
+        got = ask(m, "GET", callback[len(m.issuer):], [("Cookie", cookies)])
+        assert got.status >= 400 and b"password" not in got.body and got.get("Location") is None
 
 
 # ---- metadata and keys
