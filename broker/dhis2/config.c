@@ -2,11 +2,9 @@
  * but for the snapshots in it. */
 #include "private.h"
 
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { MEMORY = 1 << 20, SECRET_MAX = 1024, UNIT_SLOTS = 1024, ENABLED_SLOTS = 256, MAIL_SLOTS = 64 };
+enum { MEMORY = 1 << 20, UNIT_SLOTS = 1024, ENABLED_SLOTS = 256, MAIL_SLOTS = 64 };
 static const int64_t SECOND = 1000000, ENABLED_LIFE_S = 30, MAIL_LIFE_S = 3600;
 
 #define KEY(key, type, need, fallback, choices, min, max, help)                                                        \
@@ -99,39 +97,20 @@ static enum result check_patterns(struct fault *f, const char *name, const char 
     return RESULT_OK;
 }
 
-/* The first line of a file. */
-static enum result read_secret(struct fault *f, const struct reader *r, const char *key, char out[SECRET_MAX + 1])
-{
-    const char *path = config_text(r->config, "dhis2", r->name, key);
-    if (path == NULL)
-        return FAULT(f, RESULT_INVALID, "[dhis2 %s] auth = %s needs %s", r->name,
-                     config_text(r->config, "dhis2", r->name, "auth"), key);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, out, SECRET_MAX);
-    if (fd >= 0)
-        (void)close(fd);
-    out[n < 0 ? 0 : n] = '\0';
-    out[strcspn(out, "\r\n")] = '\0';
-    if (n < 0 || out[0] == '\0' || n == SECRET_MAX)
-        return FAULT(f, RESULT_INVALID, "[dhis2 %s] %s %s: %s", r->name, key, path,
-                     n < 0 ? "cannot be read" : "empty or too long");
-    return RESULT_OK;
-}
-
 static enum result read_authorization(struct fault *f, const struct reader *r, struct dhis2 *d)
 {
-    char secret[SECRET_MAX + 1] = "";
+    char *secret = NULL;
     bool basic = text_equal(config_text(r->config, "dhis2", r->name, "auth"), "basic");
     const char *user = get(r, "username");
     if (basic && user == NULL)
         return FAULT(f, RESULT_INVALID, "[dhis2 %s] auth = basic needs username", r->name);
-    TRY(read_secret(f, r, basic ? "password_file" : "token_file", secret));
+    TRY(config_secret(f, r->config, "dhis2", r->name, basic ? "password_file" : "token_file", &secret));
     const char *pair = basic ? arena_printf(r->arena, "%s:%s", user, secret) : NULL;
     if (pair != NULL)
         pair = base64_encode(r->arena, pair, strlen(pair));
     d->authorization = basic ? pair == NULL ? NULL : arena_printf(r->arena, "Basic %s", pair)
                              : arena_printf(r->arena, "ApiToken %s", secret);
-    wipe(secret, sizeof secret);
+    secret_free(secret);
     NEED(f, d->authorization);
     return RESULT_OK;
 }

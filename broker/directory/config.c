@@ -2,13 +2,11 @@
  * what it makes is read-only but for the connections, which pool.c guards. */
 #include "internal.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-enum { MEMORY = 4 << 20, PASSWORD_FILE_MAX = 1024 };
+enum { MEMORY = 4 << 20 };
 #define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
 
 #define KEY(key, type, need, fallback, choices, min, max, help)                                                        \
@@ -168,27 +166,11 @@ static enum result read_servers(struct fault *f, const struct reader *r, struct 
 
 static enum result read_password(struct fault *f, const struct reader *r, struct directory *d)
 {
-    const char *path = config_text(r->config, "directory", r->name, "bind_password_file");
+    char *secret;
     if (d->bind_dn == NULL)
         return RESULT_OK;
-    if (path == NULL)
-        return FAULT(f, RESULT_INVALID, "[directory %s] bind_dn needs bind_password_file", r->name);
-    char text[PASSWORD_FILE_MAX + 1];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text);
-    if (fd >= 0)
-        (void)close(fd);
-    size_t len = n < 0 ? 0 : (size_t)n;
-    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
-        len--;
-    if (len > 0 && len < sizeof text)
-        d->bind_password = (struct berval){len, malloc(len)};
-    if (d->bind_password.bv_val != NULL)
-        memcpy(d->bind_password.bv_val, text, len);
-    wipe(text, sizeof text);
-    if (n < 0 || d->bind_password.bv_val == NULL)
-        return FAULT(f, RESULT_INVALID, "[directory %s] bind_password_file %s: %s", r->name, path,
-                     n < 0 ? "cannot be read" : "empty or too long");
+    TRY(config_secret(f, r->config, "directory", r->name, "bind_password_file", &secret));
+    d->bind_password = (struct berval){strlen(secret), secret};
     return RESULT_OK;
 }
 

@@ -42,8 +42,14 @@ const char *result_name(enum result r);
 enum result fault_set(struct fault *f, enum result r, const char *oauth_error, const char *where, const char *fmt, ...)
     PRINTF(5, 6);
 
-#define FAULT(f, r, ...) fault_set((f), (r), NULL, __func__, __VA_ARGS__)
-#define FAULT_OAUTH(f, r, code, ...) fault_set((f), (r), (code), __func__, __VA_ARGS__)
+/* Written so that whoever reads one file, a static analyser too, sees that what is returned is r. */
+#define FAULT(f, r, ...) FAULT_OAUTH(f, r, NULL, __VA_ARGS__)
+#define FAULT_OAUTH(f, r, code, ...)                                                                                   \
+    __extension__({                                                                                                    \
+        const enum result fault_result_ = (r);                                                                         \
+        (void)fault_set((f), fault_result_, (code), __func__, __VA_ARGS__);                                            \
+        fault_result_;                                                                                                 \
+    })
 #define TRY(expr)                                                                                                      \
     do {                                                                                                               \
         enum result try_result_ = (expr);                                                                              \
@@ -218,6 +224,11 @@ const char *config_text(const struct config *c, const char *section, const char 
 long long config_number(const struct config *c, const char *section, const char *name, const char *key); /* INT, DURATION */
 bool config_flag(const struct config *c, const char *section, const char *name, const char *key);
 char *const *config_list(const struct config *c, const char *section, const char *name, const char *key); /* NULL-ended */
+/* The first line of the file that a PATH key names, at most 4,094 bytes; secret_free wipes it. RESULT_INVALID names the
+ * key when it is not set or the file cannot be read. */
+CHECKED enum result config_secret(struct fault *f, const struct config *c, const char *section, const char *name,
+                                  const char *key, char **out_r);
+void secret_free(char *secret);
 /* Prints a commented example file made of the tables. */
 void config_example(const struct config_key *const *tables, FILE *to);
 

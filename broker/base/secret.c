@@ -1,0 +1,39 @@
+/* A secret out of the file that a configuration key names: passwords of service accounts, tokens, client secrets. Called
+ * by the folders that talk to a dependency, when they are made. */
+#include "config_private.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define SECRET_MAX 4095
+
+enum result config_secret(struct fault *f, const struct config *c, const char *section, const char *name, const char *key,
+                          char **out_r)
+{
+    const char *path = config_text(c, section, name, key);
+    char text[SECRET_MAX + 1] = "";
+    if (path == NULL)
+        return FAULT(f, RESULT_INVALID, "[%s %s] needs %s", section, name == NULL ? "" : name, key);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+    if (fd >= 0)
+        (void)close(fd);
+    size_t len = n <= 0 ? 0 : strcspn(text, "\r\n");
+    bool fits = n > 0 && len > 0 && len < SECRET_MAX;
+    *out_r = fits ? strndup(text, len) : NULL;
+    wipe(text, sizeof(text));
+    if (!fits)
+        return FAULT(f, RESULT_INVALID, "[%s %s] %s %s: %s", section, name == NULL ? "" : name, key, path,
+                     n < 0 ? "cannot be read" : "empty or too long");
+    NEED(f, *out_r);
+    return RESULT_OK;
+}
+
+void secret_free(char *secret)
+{
+    if (secret != NULL)
+        wipe(secret, strlen(secret));
+    free(secret);
+}
