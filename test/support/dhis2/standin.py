@@ -257,7 +257,8 @@ class StandIn:
     def not_logged_in(self, call):
         if call.request.headers.get("X-Requested-With") == "XMLHttpRequest":
             return web_message(401, "Unauthorized")
-        if call.request.method == "GET" and not call.raw_path.startswith("/api") and call.raw_path != "/":
+        wanted = not call.raw_path.startswith(("/api", "/favicon."))  # Spring's RequestCacheConfigurer leaves icons out
+        if call.request.method == "GET" and wanted and call.raw_path != "/":
             session = call.session or self.sessions.create("anonymous")
             session.saved_url = call.origin + call.request.raw_path
             call.new_session = None if call.session else session
