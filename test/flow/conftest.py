@@ -30,10 +30,12 @@ def check_sound(m, status):
 class Started:
     """A folder of its own, a ministry in it, and the checks at the end."""
 
-    def __init__(self, **options):
+    def __init__(self, settings=None, **options):
+        """settings: as Ministry takes them, or a function of the ministry that gives them once its ports are known."""
         self.folder = tempfile.mkdtemp(prefix="idb")
         binary = os.environ.get("IDBRIDGE_BINARY") or ROOT / "build" / "asan" / "idbridge"
         self.ministry = Ministry(self.folder, **{"binary": Path(binary).resolve(), "people": FEWEST_PEOPLE, **options})
+        self.ministry.settings = settings(self.ministry) if callable(settings) else settings or {}
 
     def start(self):
         self.ministry.__enter__()
