@@ -57,6 +57,12 @@ static void pass_over(struct call *c)
 
 static void advance(struct call *c);
 
+static bool runs_here(const struct call *c, const struct pool *here)
+{
+    enum where where = c->step->where;
+    return where == RUN_ANYWHERE || (where != RUN_STORE && pool_for(c->front, &c->x, where) == here);
+}
+
 static void run_job(struct job *j)
 {
     struct call *c = (struct call *)j; /* job is its first member */
@@ -64,10 +70,10 @@ static void run_job(struct job *j)
         fail(c, FAULT(&c->x.fault, RESULT_OVERLOADED, "waited too long in a queue"));
         return;
     }
-    struct fault ignored = {0};
-    c->x.view = store_reader(&ignored, c->front->bridge->store);
     const struct pool *here = pool_for(c->front, &c->x, c->step->where);
     do { /* neighbours that run here too need no queue between them */
+        struct fault ignored = {0};
+        c->x.view = c->step->where == RUN_CPU ? store_reader(&ignored, c->front->bridge->store) : NULL;
         enum result r = c->step->run(&c->x);
         if (r != RESULT_OK) {
             fail(c, r);
@@ -75,8 +81,7 @@ static void run_job(struct job *j)
         }
         c->step++;
         pass_over(c);
-    } while (!c->x.done && c->step->run != NULL && c->step->where != RUN_STORE &&
-             pool_for(c->front, &c->x, c->step->where) == here);
+    } while (!c->x.done && c->step->run != NULL && runs_here(c, here));
     advance(c);
 }
 

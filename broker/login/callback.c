@@ -148,7 +148,7 @@ static const struct step CALLBACK_STEPS[] = {
     {"person", RUN_DIRECTORY, login_step_person, NULL},
     {"form", RUN_STORE, callback_form, tail_form_needed},
     {"new link", RUN_STORE, tail_store_link, tail_link_needed},
-    {"grants", RUN_CPU, login_step_grants, NULL},
+    {"grants", RUN_ANYWHERE, login_step_grants, NULL},
     {"account", RUN_DHIS2, login_step_account, login_account_needed},
     {"complete", RUN_STORE, login_step_complete, NULL},
     {NULL, RUN_CPU, NULL, NULL},

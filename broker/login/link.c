@@ -268,7 +268,7 @@ const struct step link_steps[] = {
     {"match", RUN_CPU, link_match, NULL},
     {"new link", RUN_STORE, link_store, NULL},
     {"tell", RUN_DIRECTORY, link_tell, tell_needed},
-    {"grants", RUN_CPU, login_step_grants, NULL},
+    {"grants", RUN_ANYWHERE, login_step_grants, NULL},
     {"account", RUN_DHIS2, login_step_account, login_account_needed},
     {"complete", RUN_STORE, login_step_complete, NULL},
     {NULL, RUN_CPU, NULL, NULL},

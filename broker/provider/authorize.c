@@ -242,7 +242,7 @@ static enum result begin(struct exchange *x)
 
 #define SESSION_STEPS                                                                                                  \
     {"link", RUN_CPU, login_step_link, from_session}, {"person", RUN_DIRECTORY, login_step_person, from_session},       \
-        {"grants", RUN_CPU, login_step_grants, from_session}, {"account", RUN_DHIS2, login_step_account, account_of_session}, \
+        {"grants", RUN_ANYWHERE, login_step_grants, from_session}, {"account", RUN_DHIS2, login_step_account, account_of_session}, \
         {"complete", RUN_STORE, login_step_complete, from_session}
 
 const struct step authorize_steps[] = {

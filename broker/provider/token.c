@@ -296,7 +296,7 @@ const struct step token_steps[] = {
     {"client keys", RUN_DHIS2, token_client_keys, keys_needed},
     {"link", RUN_CPU, refresh_link, stations_needed},
     {"person", RUN_DIRECTORY, refresh_person, stations_needed},
-    {"grants", RUN_CPU, refresh_grants, stations_needed},
+    {"grants", RUN_ANYWHERE, refresh_grants, stations_needed},
     {"account", RUN_DHIS2, refresh_account, account_needed},
     {"commit", RUN_STORE, token_commit, commit_needed},
     {"sign", RUN_CPU, token_answer, NULL},

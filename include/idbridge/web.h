@@ -67,7 +67,8 @@ const char *request_cookie(const struct request *rq, const char *name); /* by it
 
 /* ---- one request on its way through the pools ---------------------------------------------------------- */
 
-enum where { RUN_CPU, RUN_STORE, RUN_UPSTREAM, RUN_DIRECTORY, RUN_DHIS2 };
+/* RUN_ANYWHERE: short and without the store, so it stays with the thread that ran the step before. */
+enum where { RUN_CPU, RUN_STORE, RUN_UPSTREAM, RUN_DIRECTORY, RUN_DHIS2, RUN_ANYWHERE };
 
 struct bridge; /* everything the daemon holds; defined in login.h */
 struct route;
@@ -79,7 +80,7 @@ struct exchange {
     struct bridge *bridge;
     const struct route *route;
     void *work;              /* the route's own state */
-    struct store_view *view; /* RUN_STORE: the transaction; elsewhere this thread's reader or NULL */
+    struct store_view *view; /* RUN_STORE: the transaction; RUN_CPU: this thread's reader or NULL; else NULL */
     const char *dependency;  /* which upstream or dhis2 the next RUN_UPSTREAM/RUN_DHIS2 step talks to */
     bool done;               /* the reply is complete: no further step */
     struct fault fault;
