@@ -156,16 +156,30 @@ static bool prebuilt(struct call *c, const char *method)
 
 /* ---- the handler --------------------------------------------------------------------------------------------- */
 
+/* Applications are never limited by address: DHIS2's Routes and whole clinics come from one. */
+static bool is_for_applications(const struct route *route)
+{
+    static const char *const names[] = {"token", "userinfo", "verification"};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (text_has_prefix(route->name, names[i]))
+            return true;
+    return false;
+}
+
+static bool over_address_limit(const struct call *c, const struct route *route)
+{
+    return !is_for_applications(route) && !limits_take(c->front->bridge->address_limits, c->request.address, clock_now_ms());
+}
+
 static void start(struct call *c, const struct route *route, const char *method)
 {
     if (!make_exchange(c, route))
         return;
     enum result r = front_read_request(c, method);
-    bool page = route->failed == login_failed; /* people's; applications are never limited by address */
     if (r != RESULT_OK) {
         c->x.fault.result = RESULT_INVALID;
         route->failed(&c->x);
-    } else if (page && GUARD(address_limit, !limits_take(c->front->bridge->address_limits, c->request.address, clock_now_ms()))) {
+    } else if (GUARD(address_limit, over_address_limit(c, route))) {
         login_refuse(&c->x, "too_many_requests", NULL);
     }
     if (r != RESULT_OK || c->x.done) {
