@@ -28,9 +28,10 @@ static bool grow(struct buf *b, size_t need)
     char *data = malloc(cap);
     if (data == NULL)
         return false;
-    if (b->len > 0)
+    if (b->data != NULL) {
         memcpy(data, b->data, b->len);
-    wipe(b->data, b->len);
+        wipe(b->data, b->len);
+    }
     free(b->data);
     b->data = data;
     b->cap = cap;
@@ -42,7 +43,8 @@ static bool reserve(struct buf *b, size_t n)
 {
     if (b->failed)
         return false;
-    if (n > b->max - b->len || (b->len + n + 1 > b->cap && !grow(b, b->len + n + 1)))
+    bool full = b->data == NULL || b->len + n + 1 > b->cap;
+    if (n > b->max - b->len || (full && !grow(b, b->len + n + 1)))
         b->failed = true;
     return !b->failed;
 }

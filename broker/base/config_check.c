@@ -201,6 +201,12 @@ static struct config_group *group_get(struct config *c, const char *section)
     return NULL;
 }
 
+/* NULL: a plain section. */
+static struct config_group *group_of(struct config *c, const struct config_heading *h)
+{
+    return h->name == NULL ? NULL : group_get(c, h->section);
+}
+
 /* There are at most as many groups as rows; the first pass counts, the second fills. */
 static enum result collect_names(struct fault *f, struct config *c, const struct config_source *src)
 {
@@ -209,18 +215,20 @@ static enum result collect_names(struct fault *f, struct config *c, const struct
     for (size_t i = 0; i < c->row_count; i++)
         if (c->rows[i].key->named && group_get(c, c->rows[i].key->section) == NULL)
             c->groups[c->group_count++].section = c->rows[i].key->section;
-    for (size_t i = 0; i < src->heading_count; i++)
-        if (src->headings[i].name != NULL)
-            group_get(c, src->headings[i].section)->count++;
+    for (size_t i = 0; i < src->heading_count; i++) {
+        struct config_group *g = group_of(c, &src->headings[i]);
+        if (g != NULL)
+            g->count++;
+    }
     for (size_t i = 0; i < c->group_count; i++) {
         c->groups[i].names = arena_alloc(c->arena, (c->groups[i].count + 1) * sizeof(char *));
         NEED(f, c->groups[i].names);
         c->groups[i].count = 0;
     }
     for (size_t i = 0; i < src->heading_count; i++) {
-        if (src->headings[i].name == NULL)
+        struct config_group *g = group_of(c, &src->headings[i]);
+        if (g == NULL)
             continue;
-        struct config_group *g = group_get(c, src->headings[i].section);
         g->names[g->count] = arena_strdup(c->arena, src->headings[i].name);
         NEED(f, g->names[g->count++]);
     }

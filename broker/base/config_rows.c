@@ -139,12 +139,12 @@ static const char *const TYPE_WORDS[] = {
 
 static void print_key(const struct config_key *k, FILE *to)
 {
-    fprintf(to, "\n# %s\n# (%s", k->help == NULL ? "" : k->help, TYPE_WORDS[k->type]);
+    (void)fprintf(to, "\n# %s\n# (%s", k->help == NULL ? "" : k->help, TYPE_WORDS[k->type]);
     if (k->type == CONFIG_CHOICE)
-        fprintf(to, ": %s", k->choices);
+        (void)fprintf(to, ": %s", k->choices);
     if (k->min != 0 || k->max != 0)
-        fprintf(to, ", %lld to %lld", k->min, k->max);
-    fprintf(to, "; %s)\n#%s = %s\n", k->need == CONFIG_REQUIRED ? "required" : "optional", k->key,
+        (void)fprintf(to, ", %lld to %lld", k->min, k->max);
+    (void)fprintf(to, "; %s)\n#%s = %s\n", k->need == CONFIG_REQUIRED ? "required" : "optional", k->key,
             k->fallback == NULL ? "" : k->fallback);
 }
 
@@ -168,7 +168,7 @@ static bool printed_before(const struct config_key *const *tables, const struct 
 
 static void print_section(const struct config_key *const *tables, const struct config_key *first, FILE *to)
 {
-    fprintf(to, first->named ? "\n\n#[%s NAME]\n" : "\n\n[%s]\n", first->section);
+    (void)fprintf(to, first->named ? "\n\n#[%s NAME]\n" : "\n\n[%s]\n", first->section);
     for (; *tables != NULL; tables++)
         for (const struct config_key *k = *tables; k->section != NULL; k++)
             if (same_section(k, first))
@@ -178,9 +178,9 @@ static void print_section(const struct config_key *const *tables, const struct c
 /* Every key is commented out and stands at its default; sections come in the order of the tables. */
 void config_example(const struct config_key *const *tables, FILE *to)
 {
-    fputs("# idbridge configuration. A line that begins with # or ; is a comment; so is what follows \" ;\" in a\n"
-          "# value. Relative paths are taken from the folder of this file.\n",
-          to);
+    (void)fputs("# idbridge configuration. A line that begins with # or ; is a comment; so is what follows \" ;\" in a\n"
+                "# value. Relative paths are taken from the folder of this file.\n",
+                to);
     for (const struct config_key *const *t = tables; *t != NULL; t++)
         for (const struct config_key *k = *t; k->section != NULL; k++)
             if (!printed_before(tables, k))

@@ -72,7 +72,9 @@ size_t http_answer_header(char *line, size_t size, size_t count, void *answer)
     if (n > 5 && memcmp(line, "HTTP/", 5) == 0)
         forget(w);
     const char *colon = memchr(line, ':', n);
-    size_t name = colon == NULL ? 0 : (size_t)(colon - line);
+    if (colon == NULL)
+        return n;
+    size_t name = (size_t)(colon - line);
     for (size_t i = 0; i < COUNT_OF(WANTED); i++) {
         if (name != strlen(WANTED[i].name) || strncasecmp(line, WANTED[i].name, name) != 0)
             continue;

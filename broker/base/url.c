@@ -46,11 +46,12 @@ static enum result part(struct fault *f, struct arena *a, CURLU *u, CURLUPart wh
     char *text = NULL;
     *out_r = NULL;
     CURLUcode rc = curl_url_get(u, what, &text, flags);
-    if (rc == CURLUE_NO_QUERY)
+    if (what == CURLUPART_QUERY && rc == CURLUE_NO_QUERY)
         return RESULT_OK;
+    if (rc == CURLUE_OUT_OF_MEMORY)
+        return FAULT(f, RESULT_INTERNAL, "out of memory");
     if (rc != CURLUE_OK)
-        return FAULT(f, rc == CURLUE_OUT_OF_MEMORY ? RESULT_INTERNAL : RESULT_INVALID, "URL: %s",
-                     curl_url_strerror(rc));
+        return FAULT(f, RESULT_INVALID, "URL: %s", curl_url_strerror(rc));
     *out_r = arena_strdup(a, text);
     curl_free(text);
     NEED(f, *out_r);
@@ -81,7 +82,7 @@ enum result url_parse(struct fault *f, struct arena *a, const char *url, struct 
     TRY(part(f, a, u, CURLUPART_PORT, CURLU_DEFAULT_PORT, &port));
     TRY(part(f, a, u, CURLUPART_PATH, 0, &path));
     TRY(part(f, a, u, CURLUPART_QUERY, 0, &query));
-    long number = strtol(port, NULL, 10);
+    long number = port == NULL ? 0 : strtol(port, NULL, 10);
     if (number < 1 || number > 65535)
         return FAULT(f, RESULT_INVALID, "URL: port out of range");
     lower(scheme);

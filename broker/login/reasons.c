@@ -60,7 +60,7 @@ const char *login_reason_of(const struct fault *f)
 {
     switch (f->result) {
     case RESULT_INVALID: return "bad_request";
-    case RESULT_OVERLOADED: return "overloaded";
+    case RESULT_OVERLOADED:
     case RESULT_UNAVAILABLE:
     case RESULT_TIMEOUT: return "overloaded";
     default: return "internal";

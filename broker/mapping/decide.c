@@ -134,7 +134,7 @@ static char *join(struct arena *a, const char *before, size_t before_len, const 
     if (text == NULL)
         return NULL;
     memcpy(text, before, before_len);
-    memcpy(text + before_len, value, value_len);
+    memcpy(text + before_len, value, value_len); /* NOLINT(bugprone-not-null-terminated-result): the rest ends it */
     memcpy(text + before_len + value_len, rest, rest_len + 1);
     return text;
 }

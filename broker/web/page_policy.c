@@ -36,7 +36,9 @@ static bool all_of(const char *s, size_t n, const char *allowed)
 static const char *csp_source(struct arena *a, const char *url)
 {
     const char *colon = strchr(url, ':');
-    size_t scheme = colon == NULL ? 0 : (size_t)(colon - url);
+    if (colon == NULL)
+        return NULL;
+    size_t scheme = (size_t)(colon - url);
     if (!all_of(url, scheme, LETTERS DIGITS "+-."))
         return NULL;
     if (memchr(url, '.', scheme) != NULL)
@@ -101,8 +103,7 @@ bool page_url_ok(const char *url)
             return false;
     if (url[0] == '/')
         return url[1] != '/';
-    if (!text_has_prefix(url, "https://") && !text_has_prefix(url, "http://"))
-        return false;
-    const char *host = strchr(url, ':') + 3;
-    return *host != '\0' && strchr("/?#", *host) == NULL;
+    size_t scheme = text_has_prefix(url, "https://") ? 8 : text_has_prefix(url, "http://") ? 7 : 0;
+    const char *host = url + scheme;
+    return scheme != 0 && *host != '\0' && strchr("/?#", *host) == NULL;
 }
