@@ -1,7 +1,7 @@
 #!/bin/sh
 # Which Debian packages does a make target need, and how do they get onto this machine without starting anything?
 #
-#   sh test/support/packages.sh build|demo|check          (called by the Makefile)
+#   sh test/support/packages.sh build|demo|check|analyze          (called by the Makefile)
 #
 # Nothing missing: no output, no network, exit 0. Something missing: says what, installs it as root or through sudo.
 # Where that is impossible: prints the apt-get line to run and exits 2.
@@ -22,7 +22,8 @@ demo_set="$build_set slapd ldap-utils openssl python3 python3-aiohttp python3-cr
 check_set="$demo_set libcmocka-dev python3-pytest python3-pytest-timeout python3-pytest-xdist python3-authlib
 	python3-ldap3 python3-requests python3-selenium samba samba-ad-dc samba-ad-provision samba-dsdb-modules ldb-tools
 	jose apache2 libapache2-mod-auth-openidc libapache2-mod-oauth2 nodejs=node npm=npm chromium chromium-driver
-	fonts-noto-core curl git iproute2 procps sqlite3 util-linux"
+	fonts-noto-core curl git iproute2 procps sqlite3 util-linux clang libclang-rt-14-dev"
+analyze_set="$build_set libcmocka-dev clang clang-tidy clang-format cppcheck"
 
 policy=/usr/sbin/policy-rc.d
 policy_mark='# Temporary: written by packages.sh while it installs, removed when it ends.'
@@ -117,13 +118,14 @@ case ${1-} in
 build) wanted=$build_set ;;
 demo) wanted=$demo_set ;;
 check) wanted=$check_set ;;
+analyze) wanted=$analyze_set ;;
 --install) # what the script calls itself with, through sudo
 	shift
 	install_as_root "$@"
 	exit 0
 	;;
 *)
-	echo 'usage: packages.sh build|demo|check' >&2
+	echo 'usage: packages.sh build|demo|check|analyze' >&2
 	exit 64
 	;;
 esac
