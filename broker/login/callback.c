@@ -34,6 +34,18 @@ enum result login_begin(struct exchange *x, struct login *l)
 
 /* ---- the answer without a state ------------------------------------------------------------------------------- */
 
+/* Which application, and how long ago: what tells several open logins apart. */
+static const char *open_login_text(struct exchange *x, const struct login *l)
+{
+    struct client c;
+    struct fault ignored = {0};
+    char minutes[24];
+    bool known = store_client_get(&ignored, x->view, x->arena, l->client_id, &c) == RESULT_OK;
+    (void)snprintf(minutes, sizeof(minutes), "%lld", (long long)((clock_now() - l->started + 59) / 60));
+    const struct param args[] = {{"application", known ? c.name : l->client_id}, {"minutes", minutes}, {NULL, NULL}};
+    return message_fill(x->arena, message_text(x->language, "restart.open"), args);
+}
+
 /* eSignet sends errors with state=null after PAR, and others send none: the login is the one whose cookie is open. With
  * several open nobody can tell, so each gets a link that starts it again. */
 static enum result without_state(struct exchange *x, struct work *w, const char *upstream)
@@ -49,17 +61,14 @@ static enum result without_state(struct exchange *x, struct work *w, const char 
         return RESULT_OK;
     }
     const struct param args[] = {{NULL, NULL}};
-    struct block blocks[LOGIN_COOKIES_MAX + 4] = {{.kind = BLOCK_NOTICE, .key = "reason.login_choose"}};
-    for (size_t i = 0; i < n; i++) {
-        struct client c;
-        struct fault ignored = {0};
-        const char *name = store_client_get(&ignored, x->view, x->arena, open[i].client_id, &c) == RESULT_OK ? c.name : NULL;
-        const char *when = arena_printf(x->arena, "%s (%lld min)", name == NULL ? open[i].client_id : name,
-                                        (long long)((clock_now() - open[i].started) / 60));
-        blocks[i + 1] = (struct block){.kind = BLOCK_LINK, .text = when, .value = again_restart(x, &open[i])};
-    }
-    blocks[n + 1] = (struct block){.kind = BLOCK_REF, .value = x->ref};
-    blocks[n + 2] = (struct block){.kind = BLOCK_END};
+    struct block blocks[LOGIN_COOKIES_MAX + 5] = {{.kind = BLOCK_NOTICE, .key = "reason.login_choose"},
+                                                  {.kind = BLOCK_TEXT, .key = "reason.login_choose.next"}};
+    if (x->language == NULL)
+        x->language = language_choose(open[0].ui_locales, request_header(x->request, "accept-language"));
+    for (size_t i = 0; i < n; i++)
+        blocks[i + 2] = (struct block){.kind = BLOCK_LINK, .text = open_login_text(x, &open[i]), .value = again_restart(x, &open[i])};
+    blocks[n + 2] = (struct block){.kind = BLOCK_REF, .value = x->ref};
+    blocks[n + 3] = (struct block){.kind = BLOCK_END};
     x->reason = "login_choose";
     page_reply(x, &(struct page){.status = 400, .title = "error.title", .blocks = blocks, .args = args});
     x->done = true;

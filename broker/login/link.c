@@ -23,21 +23,31 @@ static enum result seal_form(struct exchange *x, const struct work *w, const cha
     return token_seal_state(f, x->arena, x->bridge->master, PURPOSE_FORM, j, clock_now() + LOGIN_LIFE_S, out_r);
 }
 
+static bool mails(const struct config *c)
+{
+    return config_text(c, "link", NULL, "smtp") != NULL && config_text(c, "link", NULL, "mail_from") != NULL;
+}
+
 static void show_form(struct exchange *x, const struct work *w, const char *sealed)
 {
     const struct param args[] = {{"provider", x->provider == NULL ? "" : x->provider},
                                  {"application", x->application == NULL ? "" : x->application}, {NULL, NULL}};
-    struct block blocks[10];
+    const char *name = json_text(w->l.identity.claims, "name"); /* told to nobody but the person who just proved it */
+    struct block blocks[12];
     size_t n = 0;
     if (w->wrong)
         blocks[n++] = (struct block){.kind = BLOCK_NOTICE, .key = "link.wrong"};
     blocks[n++] = (struct block){.kind = BLOCK_TEXT, .key = "link.intro"};
+    if (name != NULL && name[0] != '\0')
+        blocks[n++] = (struct block){.kind = BLOCK_FACT, .key = "link.person", .value = name};
     blocks[n++] = (struct block){.kind = BLOCK_FORM, .value = "/link"};
     blocks[n++] = (struct block){.kind = BLOCK_HIDDEN, .name = "state", .value = sealed};
     blocks[n++] = (struct block){.kind = BLOCK_FIELD, .key = "link.user", .name = "username", .value = w->user};
     blocks[n++] = (struct block){.kind = BLOCK_PASSWORD, .key = "link.password", .name = "password"};
     blocks[n++] = (struct block){.kind = BLOCK_BUTTON, .key = "link.button"};
     blocks[n++] = (struct block){.kind = BLOCK_FORM_END};
+    if (mails(x->bridge->config))
+        blocks[n++] = (struct block){.kind = BLOCK_TEXT, .key = "link.told"};
     blocks[n] = (struct block){.kind = BLOCK_END};
     page_reply(x, &(struct page){.status = 200, .title = "link.title", .blocks = blocks, .args = args,
                                  .form_action = w->l.redirect_uri});
@@ -256,9 +266,7 @@ static enum result link_tell(struct exchange *x)
 static bool tell_needed(const struct exchange *x)
 {
     const struct work *w = x->work;
-    const struct config *c = x->bridge->config;
-    return w->l.person.mail != NULL && config_text(c, "link", NULL, "smtp") != NULL &&
-           config_text(c, "link", NULL, "mail_from") != NULL;
+    return w->l.person.mail != NULL && mails(x->bridge->config);
 }
 
 const struct step link_steps[] = {

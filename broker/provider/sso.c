@@ -52,7 +52,7 @@ static enum result show(struct exchange *x, const struct login *l, const struct 
     const struct block blocks[] = {
         {.kind = BLOCK_FORM, .value = "/continue"},
         {.kind = BLOCK_HIDDEN, .name = "state", .value = sealed},
-        {.kind = BLOCK_CHOICE, .key = "sso.continue", .name = "answer", .value = "continue"},
+        {.kind = BLOCK_BUTTON, .key = "sso.continue", .name = "answer", .value = "continue"},
         {.kind = BLOCK_CHOICE, .key = "sso.other", .name = "answer", .value = "other"},
         {.kind = BLOCK_FORM_END},
         {.kind = BLOCK_END},
