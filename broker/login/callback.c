@@ -41,7 +41,7 @@ static const char *open_login_text(struct exchange *x, const struct login *l)
     struct fault ignored = {0};
     char minutes[24];
     bool known = store_client_get(&ignored, x->view, x->arena, l->client_id, &c) == RESULT_OK;
-    (void)snprintf(minutes, sizeof(minutes), "%lld", (long long)((clock_now() - l->started + 59) / 60));
+    (void)snprintf(minutes, sizeof(minutes), "%lld", (long long)((clock_now() - l->started) / 60 + 1));
     const struct param args[] = {{"application", known ? c.name : l->client_id}, {"minutes", minutes}, {NULL, NULL}};
     return message_fill(x->arena, message_text(x->language, "restart.open"), args);
 }

@@ -48,20 +48,28 @@ static void print_person(FILE *to, const struct login *l)
         (void)fprintf(to, "            %s %s\n", p->groups[i].direct ? "in    " : "nested", p->groups[i].name == NULL ? p->groups[i].dn : p->groups[i].name);
 }
 
-static void print_grants(FILE *to, const struct login *l)
+static void print_grants(FILE *to, struct arena *a, const struct login *l, const struct held *held)
 {
     (void)fprintf(to, "grants    %zu\n", l->grants.count);
     for (size_t i = 0; i < l->grants.count; i++) {
         const struct granted *g = &l->grants.list[i];
         static const char *const by[] = {"name", "code", "uid"};
-        (void)fprintf(to, "            %-16s %s:%s  by rule %s\n", grant_kind_name(g->kind), by[g->by], g->ref, g->rule);
+        int64_t since = held_since(held, g);
+        (void)fprintf(to, "            %-16s %s:%s  by rule %s%s%s\n", grant_kind_name(g->kind), by[g->by], g->ref, g->rule,
+                      since == 0 ? "" : ", since ", since == 0 ? "" : clock_text(a, since));
     }
     CLEANUP(json) json_t *trace = l->grants.trace == NULL ? NULL : json_loads(l->grants.trace, 0, NULL);
-    size_t i;
+    size_t i, far = 0;
     json_t *row;
-    json_array_foreach(trace, i, row)
-        if (!json_is_true(json_object_get(row, "holds")))
-            (void)fprintf(to, "            rule %s gives nothing: %s\n", json_text(row, "rule"), json_text(row, "why"));
+    json_array_foreach(trace, i, row) {
+        const char *why = json_text(row, "why");
+        bool near = !text_equal(why, "no such group") && !text_equal(why, "for another DHIS2");
+        if (why != NULL && near) /* it nearly held: that is what somebody asks about */
+            (void)fprintf(to, "            rule %s gives nothing: %s\n", json_text(row, "rule"), why);
+        far += why != NULL && !near;
+    }
+    if (far > 0)
+        (void)fprintf(to, "            %zu rules are for groups the person is not in (--json lists them)\n", far);
 }
 
 static json_t *grants_json(const struct grants *g)
@@ -121,12 +129,15 @@ enum result login_explain(struct fault *f, struct arena *a, struct bridge *b, co
     enum result r = stations(f, a, b, v, person, l, &reason);
     if (r != RESULT_OK && reason == NULL)
         return r;
+    struct held held = {0};
+    if (l->linked && l->dhis2 != NULL)
+        TRY(held_load(f, a, b, l, &held));
     if (json) {
         print_json(to, l, reason);
         return r == RESULT_OK ? RESULT_OK : r;
     }
     print_person(to, l);
-    print_grants(to, l);
+    print_grants(to, a, l, &held);
     if (l->dhis2 != NULL && l->linked && r == RESULT_OK)
         (void)fprintf(to, "account   %s in %s: %s\n            %s\n", l->account.username == NULL ? "(new)" : l->account.username,
                       l->dhis2, l->account.created ? "would be created" : l->account.changed ? "would be changed" : "agrees already",

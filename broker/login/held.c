@@ -12,15 +12,23 @@ static const char *by_name(enum grant_by by)
     return names[by];
 }
 
-static int64_t since_before(const json_t *before, const struct granted *g, int64_t now)
+static const json_t *find(const json_t *before, enum grant_kind k, enum grant_by by, const char *ref)
 {
     size_t i;
     json_t *row;
-    int64_t since = now;
     json_array_foreach(before, i, row)
-        if (text_equal(json_text(row, "kind"), grant_kind_name(g->kind)) && text_equal(json_text(row, "ref"), g->ref) &&
-            text_equal(json_text(row, "by"), by_name(g->by)))
-            (void)json_integer_at(row, "since", &since);
+        if (text_equal(json_text(row, "kind"), grant_kind_name(k)) && text_equal(json_text(row, "by"), by_name(by)) &&
+            text_equal(json_text(row, "ref"), ref))
+            return row;
+    return NULL;
+}
+
+int64_t held_since(const struct held *h, const struct granted *g)
+{
+    int64_t since = 0;
+    const json_t *row = find(h->before, g->kind, g->by, g->ref);
+    if (row != NULL)
+        (void)json_integer_at(row, "since", &since);
     return since;
 }
 
@@ -28,55 +36,49 @@ static int64_t since_before(const json_t *before, const struct granted *g, int64
  * when some rule could, or when one did at an earlier sign-in, also a rule that is gone. */
 bool held_could_give(void *arg, enum grant_kind k, enum grant_by by, const char *ref)
 {
-    struct held *h = arg;
-    size_t i;
-    json_t *row;
-    if (mapping_could_give(h->rules, h->dhis2, k, by, ref))
-        return true;
-    json_array_foreach(h->before, i, row)
-        if (text_equal(json_text(row, "kind"), grant_kind_name(k)) && text_equal(json_text(row, "by"), by_name(by)) &&
-            text_equal(json_text(row, "ref"), ref))
-            return true;
-    return false;
+    const struct held *h = arg;
+    return mapping_could_give(h->rules, h->dhis2, k, by, ref) || find(h->before, k, by, ref) != NULL;
+}
+
+static enum result read_held(struct fault *f, struct arena *a, struct store_view *v, const struct login *l, json_t **out_r)
+{
+    const char *text;
+    enum result r = store_held_get(f, v, a, l->link.person_id, l->dhis2, &text);
+    if (r == RESULT_NOT_FOUND)
+        return RESULT_OK;
+    TRY(r);
+    return json_parse(f, a, text, strlen(text), HELD_MAX, out_r);
 }
 
 enum result held_load(struct fault *f, struct arena *a, struct bridge *b, const struct login *l, struct held *h)
 {
-    const char *text;
     struct store_view *v = store_reader(f, b->store);
     *h = (struct held){.rules = snapshot_slot_value(b->rules, a), .dhis2 = l->dhis2};
     if (v == NULL)
         return f->result;
     if (h->rules == NULL)
         return FAULT(f, RESULT_INTERNAL, "no rules are loaded");
-    enum result r = store_held_get(f, v, a, l->link.person_id, l->dhis2, &text);
-    if (r == RESULT_NOT_FOUND)
-        return RESULT_OK;
-    TRY(r);
-    return json_parse(f, a, text, strlen(text), HELD_MAX, &h->before);
+    return read_held(f, a, v, l, &h->before);
 }
 
 enum result held_record(struct fault *f, struct exchange *x, const struct login *l)
 {
-    const char *text = NULL;
-    json_t *before = NULL, *held = arena_json(x->arena, json_array());
+    struct held before = {0};
+    json_t *held = arena_json(x->arena, json_array());
     int64_t now = clock_now();
     NEED(f, held);
-    enum result r = store_held_get(f, x->view, x->arena, l->link.person_id, l->dhis2, &text);
-    if (r == RESULT_OK)
-        TRY(json_parse(f, x->arena, text, strlen(text), HELD_MAX, &before));
-    else if (r != RESULT_NOT_FOUND)
-        return r;
+    TRY(read_held(f, x->arena, x->view, l, &before.before));
     for (size_t i = 0; i < l->grants.count; i++) {
         const struct granted *g = &l->grants.list[i];
+        int64_t since = held_since(&before, g);
         json_t *row = json_pack("{s:s, s:s, s:s, s:s, s:I}", "kind", grant_kind_name(g->kind), "by", by_name(g->by), "ref", g->ref,
-                                "rule", g->rule, "since", (json_int_t)since_before(before, g, now));
+                                "rule", g->rule, "since", (json_int_t)(since == 0 ? now : since));
         if (json_array_append_new(held, row) != 0)
             return FAULT(f, RESULT_INTERNAL, "out of memory");
     }
-    if (before != NULL && json_equal(before, held))
+    if (before.before != NULL && json_equal(before.before, held))
         return RESULT_OK;
-    text = json_compact(x->arena, held);
+    const char *text = json_compact(x->arena, held);
     NEED(f, text);
     return store_held_put(f, x->view, l->link.person_id, l->dhis2, text, now);
 }

@@ -51,6 +51,7 @@ struct held {
     json_t *before; /* array, or NULL */
 };
 CHECKED enum result held_load(struct fault *f, struct arena *a, struct bridge *b, const struct login *l, struct held *h);
+int64_t held_since(const struct held *h, const struct granted *g); /* 0: not held before */
 bool held_could_give(void *held, enum grant_kind k, enum grant_by by, const char *ref);
 CHECKED enum result held_record(struct fault *f, struct exchange *x, const struct login *l);
 

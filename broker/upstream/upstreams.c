@@ -87,26 +87,12 @@ json_t *upstream_link_claims(const struct upstreams *u, const struct identity *i
 
 /* ---- start ------------------------------------------------------------------------------------------------------------ */
 
-#pragma GCC diagnostic push
-/* gcc 12's analyser loses sight of what hangs on `p`; upstreams_free frees it. */
-#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 static enum result read_secret(struct fault *f, struct provider *p)
 {
-    const char *path = provider_text(p, "client_secret_file");
-    char line[512];
     if (!text_has_prefix(p->auth_method, "client_secret"))
         return RESULT_OK;
-    CLEANUP(file) FILE *file = path == NULL ? NULL : fopen(path, "re");
-    if (file == NULL || fgets(line, sizeof(line), file) == NULL)
-        return FAULT(f, RESULT_INVALID, "[upstream %.40s] client_secret_file cannot be read", p->name);
-    line[strcspn(line, "\r\n")] = '\0';
-    char *secret = strdup(line);
-    wipe(line, sizeof(line));
-    NEED(f, secret);
-    p->secret = secret;
-    return RESULT_OK;
+    return config_secret(f, p->config, "upstream", p->name, "client_secret_file", &p->secret);
 }
-#pragma GCC diagnostic pop
 
 static enum result check_claims(struct fault *f, const struct provider *p)
 {
@@ -162,9 +148,7 @@ void upstreams_free(struct upstreams *u)
 {
     for (size_t i = 0; u != NULL && i < u->count; i++) {
         struct provider *p = &u->list[i];
-        if (p->secret != NULL)
-            wipe(p->secret, strlen(p->secret));
-        free(p->secret);
+        secret_free(p->secret);
         snapshot_slot_free(p->metadata);
         snapshot_slot_free(p->keys);
         snapshot_slot_free(p->signer);
