@@ -9,6 +9,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -26,6 +27,12 @@ CADRES = {cadre for rule in rules() if "roles" in rule["give"] for cadre in rule
 VERIFIER = "bench-" + "v" * 60
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 FORM = "application/x-www-form-urlencoded"
+
+
+def basic_header(client_id, secret):
+    """RFC 6749 section 2.3.1."""
+    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
+    return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode()}
 
 
 def cpu_s(pid):
@@ -71,30 +78,39 @@ class Kept:
 
 
 class Rig(Ministry):
-    """A ministry whose first `linked` people are linked and known to DHIS2."""
+    """A ministry with that many people at the ID provider, linked and known to DHIS2 unless `link` is false."""
 
-    def __init__(self, folder, linked=32, settings=None, **options):
+    def __init__(self, folder, linked=32, settings=None, link=True, **options):
         merged = {"listen": {"requests_per_second": 100000}}
         for section, keys in (settings or {}).items():
             merged.setdefault(section, {}).update(keys)
         options.setdefault("people", 150 + 2 * linked)
         super().__init__(folder, settings=merged, **{"binary": RELEASE, **options})
-        self.linked = linked
+        self.linked, self.link = linked, link
 
     def start(self):
         fresh = self.fresh
         super().start()
         conf = dict(line.split(" = ", 1) for line in (self.folder / "dhis.conf").read_text().splitlines()
                     if " = " in line and not line.startswith("#"))
-        self.client_id, self.secret = conf["oidc.provider.bridge.client_id"], conf["oidc.provider.bridge.client_secret"]
-        self.redirect_uri = self.dhis2 + "/oauth2/code/bridge"
+        self.use("dhis2-login", conf["oidc.provider.bridge.client_secret"], self.dhis2 + "/oauth2/code/bridge")
         self.persons = self.choose()
         for person in self.persons:
             self.control("esignet", "persons", at_esignet(person))
-        if fresh:
+        if fresh and self.link:
             for person in self.persons:
                 self.first_login(person)
         return self
+
+    def use(self, client_id, secret, redirect_uri):
+        """The application that logins are for from now on."""
+        self.client_id, self.secret, self.redirect_uri = client_id, secret, redirect_uri
+
+    def add_client(self, client_id, *options):
+        """Registers one more application; its secret, or None."""
+        printed = self.run("client", "add", client_id, "--dhis2", "hmis", *options).stdout
+        found = re.search(r"client_secret\W+(\S+)", printed)
+        return found.group(1) if found else None
 
     def choose(self):
         made = subprocess.run([PYTHON, "-B", str(ROOT / "deploy" / "sample-directory" / "generate.py"), "--people", "--ordinary",
@@ -119,7 +135,7 @@ class Rig(Ministry):
 
     def begin(self, kept, person):
         """(callback URL, cookie): as far as the ID provider and back out of it."""
-        status, headers, text = kept.ask("GET", self.authorize_url())
+        status, headers, text = kept.ask("GET", self.authorize_url(prompt="login"))
         if status != 303 or not headers["Location"].startswith(self.esignet):
             raise RuntimeError(f"/authorize answered {status}: {text[:300]}")
         body = json.dumps({"url": headers["Location"], "individualId": individual_id(person)})
@@ -135,8 +151,7 @@ class Rig(Ministry):
         return parse_qs(urlsplit(headers["Location"]).query)["code"][0]
 
     def basic(self):
-        pair = f"{quote_plus(self.client_id)}:{quote_plus(self.secret)}"
-        return {"Authorization": "Basic " + base64.b64encode(pair.encode()).decode(), "Content-Type": FORM}
+        return {**basic_header(self.client_id, self.secret), "Content-Type": FORM}
 
     def token(self, kept, **form):
         status, _, text = kept.ask("POST", self.issuer + "/token", urlencode(form), self.basic())
