@@ -48,9 +48,27 @@ static enum result check_issuer(struct fault *f, struct bridge *b)
     size_t n = strlen(b->issuer);
     if (b->issuer[n - 1] == '/')
         return FAULT(f, RESULT_INVALID, "[bridge] issuer must not end in a slash: tokens are compared byte for byte");
-    if (!b->secure && !on_loopback(b->issuer))
+    if (GUARD(http_issuer, !b->secure && !on_loopback(b->issuer)))
         return FAULT(f, RESULT_INVALID, "[bridge] issuer must be https (http only on loopback)");
     return RESULT_OK;
+}
+
+/* Directories and DHIS2 read their secret files here: a file that is missing is said before the daemon needs it. */
+enum result admin_config_usable(struct fault *f, const struct config *c)
+{
+    struct bridge b = {.config = c};
+    struct directories *d = NULL;
+    struct dhis2s *dhis2s = NULL;
+    TRY(check_issuer(f, &b));
+    TRY(login_config_check(f, c));
+    enum result r = directories_new(f, c, &d);
+    if (r == RESULT_OK)
+        r = dhis2s_new(f, c, &dhis2s);
+    if (dhis2s != NULL)
+        dhis2s_free(dhis2s);
+    if (d != NULL)
+        directories_free(d);
+    return r;
 }
 
 static void rules_free(void *p)
@@ -136,10 +154,15 @@ void admin_close(struct bridge *b)
     *b = (struct bridge){0};
 }
 
+void admin_actor(char *to, size_t n)
+{
+    (void)snprintf(to, n, "cli uid=%u", (unsigned)getuid());
+}
+
 int admin_begin(struct admin *ad, bool dependencies)
 {
     *ad = (struct admin){0};
-    (void)snprintf(ad->actor, sizeof(ad->actor), "cli uid=%u", (unsigned)getuid());
+    admin_actor(ad->actor, sizeof(ad->actor));
     int status = admin_open(admin_config_path(), dependencies, &ad->b);
     if (status != 0)
         return status;

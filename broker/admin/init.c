@@ -10,13 +10,19 @@
 
 /* ---- init ------------------------------------------------------------------------------------------------------------ */
 
+struct first {
+    const struct config *config;
+    char actor[32];
+};
+
 static enum result first_keys(struct fault *f, struct store_view *v, void *arg)
 {
-    const struct config *c = arg;
+    const struct first *q = arg;
+    const struct config *c = q->config;
     bool changed;
     TRY(token_ring_tend(f, v, clock_now(), config_number(c, "keys", NULL, "publish"), config_number(c, "keys", NULL, "rotate"),
                         config_number(c, "keys", NULL, "retire"), false, false, &changed));
-    const struct audit row = {.event = "init", .actor = "cli", .outcome = "ok"};
+    const struct audit row = {.event = "init", .actor = q->actor, .outcome = "ok"};
     return store_audit_add(f, v, &row);
 }
 
@@ -24,6 +30,8 @@ static enum result init_state(struct fault *f, const struct config *c, struct st
 {
     const char *key = config_text(c, "bridge", NULL, "master_key"), *state = config_text(c, "store", NULL, "folder");
     bool fresh = access(key, F_OK) != 0;
+    struct first first = {.config = c};
+    admin_actor(first.actor, sizeof(first.actor));
     if (fresh)
         TRY(master_create(f, key, 0640));
     if (mkdir(state, 0700) != 0 && errno != EEXIST)
@@ -34,7 +42,7 @@ static enum result init_state(struct fault *f, const struct config *c, struct st
     if (!privilege_become_owner(state))
         return FAULT(f, RESULT_DENIED, "cannot become the owner of %.100s", state);
     TRY(store_open(f, state, STORE_CREATE, *m, out_r));
-    TRY(store_transaction(f, *out_r, first_keys, (void *)(uintptr_t)c));
+    TRY(store_transaction(f, *out_r, first_keys, &first));
     (void)printf("%s  %s\n", fresh ? "made     " : "found    ", key);
     (void)printf("ready      %s (store, schema %d, signing keys)\n\n", state, store_schema_version());
     (void)printf("Back up both, apart from each other:\n  the key    %s  (once; without it the store is unreadable)\n"
@@ -82,8 +90,8 @@ static int config_check(int argc, char **argv)
     if (c == NULL)
         return 1;
     struct fault f = {0};
-    enum result r = login_config_check(&f, c);
-    (void)printf("%s: %s\n", path, r == RESULT_OK ? "ok" : f.detail);
+    enum result r = admin_config_usable(&f, c);
+    (void)fprintf(r == RESULT_OK ? stdout : stderr, "%s: %s\n", path, r == RESULT_OK ? "ok" : f.detail);
     config_free(c);
     return r == RESULT_OK ? 0 : 1;
 }

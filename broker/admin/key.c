@@ -152,7 +152,7 @@ static int upstream_key_cmd(int argc, char **argv)
     int status = admin_begin(&ad, false);
     if (status != 0)
         return status;
-    enum result r = upstream_key(&ad.fault, ad.arena, ad.b.store, ad.b.config, argv[argc - 1], encryption, &jwk);
+    enum result r = upstream_key(&ad.fault, ad.arena, ad.b.store, ad.b.config, argv[argc - 1], encryption, ad.actor, &jwk);
     if (r == RESULT_OK)
         (void)printf("%s\n", jwk);
     return admin_end(&ad, r);

@@ -12,10 +12,14 @@ struct admin {
     struct fault fault;
     char actor[32]; /* "cli uid=1000": who typed it, kept in the audit */
 };
+void admin_actor(char *to, size_t n); /* before the process becomes the owner of the state */
 /* 0, or the exit status after a sentence on stderr. */
 int admin_begin(struct admin *ad, bool dependencies);
 int admin_end(struct admin *ad, enum result r); /* prints the fault; exit status */
 int admin_usage(const char *text);              /* prints to stderr; 2 */
+
+/* What a look at single keys does not tell: whether the daemon could start with it. */
+CHECKED enum result admin_config_usable(struct fault *f, const struct config *c);
 
 /* "word SUBCOMMAND …": finds and runs one; prints what there is when it is unknown. */
 struct subcommand {

@@ -25,14 +25,19 @@ struct options {
     bool signature_only;
 };
 
-static int usage(void)
+static void print_usage(FILE *to)
 {
     fputs("usage: idbridge token inspect\n"
           "       idbridge token verify --jwks FILE [--issuer I] [--audience A] [--alg LIST] [--signature-only]\n"
           "       idbridge token decrypt --key FILE\n"
           "The token is read from standard input. verify: FILE is a JWKS or one JWK; LIST is separated by commas; the\n"
           "claims exp, nbf and iat are checked against this machine's clock, --signature-only looks at no claim.\n",
-          stderr);
+          to);
+}
+
+static int usage(void)
+{
+    print_usage(stderr);
     return USAGE;
 }
 
@@ -286,5 +291,8 @@ int admin_token(int argc, char **argv)
     for (size_t i = 0; a != NULL && argc > 1 && i < COUNT_OF(subcommands); i++)
         if (strcmp(argv[1], subcommands[i].name) == 0)
             return read_options(a, argc - 1, argv + 1, &o) ? run(&subcommands[i], a, &o) : usage();
-    return usage();
+    if (argc < 2 || (strcmp(argv[1], "help") != 0 && strcmp(argv[1], "--help") != 0))
+        return usage();
+    print_usage(stdout);
+    return 0;
 }

@@ -62,7 +62,7 @@ enum result upstreams_reload_keys(struct fault *f, struct upstreams *u)
 
 struct making {
     struct arena *arena;
-    const char *use, *alg;
+    const char *use, *alg, *actor;
     struct wanted found;
 };
 
@@ -78,12 +78,12 @@ static enum result find_or_make(struct fault *f, struct store_view *v, void *arg
     k.active_from = k.created;
     m->found.public_jwk = k.public_jwk;
     TRY(store_key_put(f, v, &k));
-    const struct audit row = {.event = "upstream.key", .actor = "cli", .outcome = "ok"};
+    const struct audit row = {.event = "upstream.key", .actor = m->actor, .outcome = "ok"};
     return store_audit_add(f, v, &row);
 }
 
 enum result upstream_key(struct fault *f, struct arena *a, struct store *s, const struct config *c, const char *name,
-                         bool encryption, const char **public_jwk_r)
+                         bool encryption, const char *actor, const char **public_jwk_r)
 {
     const char *const *names;
     size_t n = config_names(c, "upstream", &names), i = 0;
@@ -91,7 +91,7 @@ enum result upstream_key(struct fault *f, struct arena *a, struct store *s, cons
         i++;
     if (i == n)
         return FAULT(f, RESULT_NOT_FOUND, "there is no [upstream %.60s] in the configuration", name);
-    struct making m = {.arena = a, .use = use_of(a, name, encryption), .found = {.arena = a},
+    struct making m = {.arena = a, .use = use_of(a, name, encryption), .actor = actor, .found = {.arena = a},
                        .alg = encryption ? "RSA-OAEP-256" : config_text(c, "upstream", name, "assertion_alg")};
     NEED(f, m.use);
     TRY(store_transaction(f, s, find_or_make, &m));

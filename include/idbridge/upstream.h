@@ -67,7 +67,7 @@ CHECKED enum result upstream_logout_url(struct fault *f, struct arena *a, struct
  * the key on the first call. Never touched by the rotation of our own keys: eSignet cannot exchange a client's key, a new key
  * is a second client_id in a second [upstream] section beside the first. */
 CHECKED enum result upstream_key(struct fault *f, struct arena *a, struct store *s, const struct config *c,
-                                 const char *name, bool encryption, const char **public_jwk_r);
+                                 const char *name, bool encryption, const char *actor, const char **public_jwk_r);
 /* Takes the client keys from the store anew (the command line may have made one). */
 CHECKED enum result upstreams_reload_keys(struct fault *f, struct upstreams *u);
 /* doctor: fetches metadata and keys, compares clocks; findings as directory_probe writes them. */
