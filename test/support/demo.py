@@ -5,6 +5,7 @@ import base64
 import hashlib
 import json
 import re
+import shutil
 import signal
 import sys
 import textwrap
@@ -152,22 +153,22 @@ Click through it yourself, all on this machine:
 Ctrl-C ends it; `make demo` goes on where it stopped; `make demo-clean` forgets.""", flush=True)
 
 
-def main():
-    once = "--once" in sys.argv[1:]
-    stop = threading.Event()
-    waiting = threading.Event()
+def begin_again(m):
+    """A first start that was interrupted left half a ministry, which nothing can go on from; the ports stay."""
+    for path in m.folder.iterdir():
+        if path.name not in ("ports.json", "directory"):  # the directory knows by itself whether it is whole
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
-    def asked_to_end(*_):
-        stop.set()
-        if not waiting.is_set():  # in the middle of something: leave it, the servers end on the way out
-            raise KeyboardInterrupt
-    for sig in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(sig, asked_to_end)
+
+def demo(once, stop, waiting):
+    """The exit status. `stop` is set when somebody wants us to end; `waiting` while there is nothing else to do."""
     try:
         m = Ministry(ROOT / "build" / "demo", binary=ROOT / "build" / "idbridge")
     except Taken as problem:
         print(f"demo: {problem} (`make demo-clean`)", file=sys.stderr)
         return 1
+    if m.fresh:
+        begin_again(m)
     print(f"""idbridge demo: {'a fresh ministry' if m.fresh else 'the ministry of the last run'}, kept in build/demo
   OpenLDAP slapd (real), {m.people + 17:,} people, 60 groups     {m.slapd.url}
   eSignet stand-in                              {m.esignet}
@@ -182,12 +183,26 @@ def main():
                 stop.wait()
                 print("\nending", flush=True)
             return 0 if ok else 1
-    except KeyboardInterrupt:
-        print("\nended", flush=True)
-        return 130
     except (RuntimeError, OSError, LookupError) as problem:
         print(f"\ndemo: {problem}\n{m.log('bridge')[-2000:]}", file=sys.stderr)
         return 1
+
+
+def main():
+    stop, waiting = threading.Event(), threading.Event()
+
+    def asked_to_end(*_):
+        again = stop.is_set()
+        stop.set()
+        if not waiting.is_set() and not again:  # leave what is under way: the servers end on the way out, undisturbed
+            raise KeyboardInterrupt
+    for sig in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sig, asked_to_end)
+    try:
+        return demo("--once" in sys.argv[1:], stop, waiting)
+    except KeyboardInterrupt:
+        print("\nended", flush=True)
+        return 130
 
 
 sys.exit(main())
