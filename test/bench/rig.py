@@ -109,7 +109,7 @@ class Rig(Ministry):
     def add_client(self, client_id, *options):
         """Registers one more application; its secret, or None."""
         printed = self.run("client", "add", client_id, "--dhis2", "hmis", *options).stdout
-        found = re.search(r"client_secret\W+(\S+)", printed)
+        found = re.search(r"client_secret = (\S+)", printed)
         return found.group(1) if found else None
 
     def choose(self):
