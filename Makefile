@@ -55,6 +55,9 @@ build/$(1)/idbridge: build/$(1)/broker/main.o build/$(1)/libidbridge.a
 build/$(1)/test/unit/%: build/$(1)/test/unit/%.o build/$(1)/libidbridge.a
 	@echo "  LD $$@"
 	@$$(CC) $(2) -o $$@ $$^ $(3) $$(LIBS) -lcmocka
+build/$(1)/test/bench/%: build/$(1)/test/bench/%.o build/$(1)/libidbridge.a
+	@echo "  LD $$@"
+	@$$(CC) $(2) -o $$@ $$^ $(3) $$(LIBS)
 -include $$(SOURCES:%.c=build/$(1)/%.d) build/$(1)/broker/main.d $$(UNIT:%.c=build/$(1)/%.d)
 endef
 $(eval $(call variant,release,$(HARDEN),$(HARDENLD)))
@@ -87,7 +90,9 @@ layers:
 	@$(PYTHON) test/support/layers.py
 packages:
 	@sh test/support/packages.sh build
-bench: all
+bench:
+	@sh test/support/packages.sh bench
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all build/release/test/bench/inside build/release/test/bench/provider
 	@$(PYTHON) test/bench/run.py
 format:
 	clang-format -i $(SOURCES) $(MAIN) include/idbridge/*.h

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Which Debian packages does a make target need, and how do they get onto this machine without starting anything?
 #
-#   sh test/support/packages.sh build|demo|check|analyze          (called by the Makefile)
+#   sh test/support/packages.sh build|demo|check|bench|analyze    (called by the Makefile)
 #
 # Nothing missing: no output, no network, exit 0. Something missing: says what, installs it as root or through sudo.
 # Where that is impossible: prints the apt-get line to run and exits 2.
@@ -23,6 +23,7 @@ check_set="$demo_set libcmocka-dev python3-pytest python3-pytest-timeout python3
 	python3-ldap3 python3-requests python3-selenium samba samba-ad-dc samba-ad-provision samba-dsdb-modules ldb-tools
 	jose apache2 libapache2-mod-auth-openidc libapache2-mod-oauth2 nodejs=node npm=npm chromium chromium-driver
 	fonts-noto-core curl git iproute2 procps sqlite3 util-linux clang libclang-rt-14-dev"
+bench_set="$demo_set wrk"
 analyze_set="$build_set libcmocka-dev clang clang-tidy clang-format cppcheck"
 
 policy=/usr/sbin/policy-rc.d
@@ -118,6 +119,7 @@ case ${1-} in
 build) wanted=$build_set ;;
 demo) wanted=$demo_set ;;
 check) wanted=$check_set ;;
+bench) wanted=$bench_set ;;
 analyze) wanted=$analyze_set ;;
 --install) # what the script calls itself with, through sudo
 	shift
@@ -125,7 +127,7 @@ analyze) wanted=$analyze_set ;;
 	exit 0
 	;;
 *)
-	echo 'usage: packages.sh build|demo|check|analyze' >&2
+	echo 'usage: packages.sh build|demo|check|bench|analyze' >&2
 	exit 64
 	;;
 esac
