@@ -18,6 +18,7 @@ class Hostile:
         self.kid, self.alg = "evil-1", "RS256"
         self.change_metadata = self.change_claims = self.change_keys = self.change_header = lambda honest: honest
         self.asked, self.paths = {}, []
+        self.userinfo_type = "application/json"
 
     def __enter__(self):
         handler = type("Handler", (_Handler,), {"evil": self})
@@ -50,10 +51,10 @@ class Hostile:
         asked, now = self.asked[form["code"]], int(time.time())
         claims = self.change_claims({"iss": self.issuer, "aud": asked["client_id"], "sub": "evil-sub", "iat": now, "exp": now + 300,
                                      "nonce": asked["nonce"]})
-        return {"access_token": "opaque", "token_type": "Bearer", "expires_in": 300, "id_token": self.sign(claims)}
+        return {"access_token": json.dumps(claims["sub"]).strip('"'), "token_type": "Bearer", "expires_in": 300, "id_token": self.sign(claims)}
 
     def settings(self, **changes):
-        return {"issuer": self.issuer, "client_id": "bridge-at-evil", "auth_method": "none", "userinfo": "none", "label": "Other",
+        return {"issuer": self.issuer, "client_id": "bridge-at-evil", "auth_method": "none", "userinfo": "json", "label": "Other",
                 "scope": "openid", **changes}
 
     def answer(self, url, **changes):
@@ -68,10 +69,10 @@ class Hostile:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def reply(self, value, status=200):
+    def reply(self, value, status=200, content_type="application/json"):
         body = json.dumps(value).encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -79,7 +80,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         self.evil.paths.append(self.path)
         table = {"/.well-known/openid-configuration": self.evil.metadata, "/jwks": self.evil.keys}
-        self.reply(table[self.path]()) if self.path in table else self.reply({}, 404)
+        if self.path == "/userinfo":  # the access token is the sub
+            self.reply({"sub": self.headers["Authorization"].removeprefix("Bearer ")}, content_type=self.evil.userinfo_type)
+        else:
+            self.reply(table[self.path]()) if self.path in table else self.reply({}, 404)
 
     def do_POST(self):
         form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())

@@ -1,5 +1,6 @@
 """What may somebody do with another person's browser, link or cookie? Every step of a login is bound to the browser that
 began it; no address leads out of the house. RFC 6749 §10.12, RFC 9700 §4.7, CVE-2022-39222 and the open-redirect classes."""
+import base64
 import re
 from urllib.parse import quote, urlsplit
 
@@ -274,3 +275,13 @@ def test_no_payload_works_as_any_other_parameter_or_path(app):
         assert got.status in (400, 404, None) and got.get("Location") is None, payload
     answer = ask(m, "POST", "/authorize", [FORM], good.split(b"?")[1] + b"&state=" + quote("/\\evil.example").encode())
     assert answer.status == 303 and answer.get("Location").startswith(m.esignet)
+
+
+def test_login_cookie_shows_nothing_of_the_request(app):
+    """CVE-2024-4540: what travels in the cookie is sealed; no part of it decodes to a parameter."""
+    browser, callback = from_provider(app, state="canary-of-the-application")
+    (value,) = login_cookies(browser).values()
+    shown = value + "".join(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode("latin-1") for part in value.split("."))
+    for text in ("canary", "portal", "http", "nonce", "S256", app.verifier):
+        assert text not in shown
+    assert '"dir"' in shown and app.answer(follow(app, browser, callback))["state"] == "canary-of-the-application"

@@ -143,6 +143,17 @@ def test_replayed_callback_is_refused_though_the_provider_takes_the_code_twice(s
         assert got.status >= 400 and b"password" not in got.body and got.get("Location") is None
 
 
+def test_userinfo_of_another_media_type_is_refused(scene, evil):
+    """What comes under another type than the configured one is an error page or a trick, never claims."""
+    m, app, _ = scene
+    for kind in ("text/html", "text/plain", "application/jwt"):
+        evil.userinfo_type = kind
+        with nothing_happened(m):
+            refusal(m, signed_in_at_other(app, evil), "upstream_untrusted")
+    evil.userinfo_type = "application/json; charset=utf-8"
+    assert asked_to_link(signed_in_at_other(app, evil))
+
+
 # ---- metadata and keys
 
 @pytest.mark.parametrize("name, change", [

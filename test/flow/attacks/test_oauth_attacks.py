@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from attack_kit import (FORM, Browser, ask, code_of, follow, from_provider, link, nothing_happened, portal, rows, sign_in,
                         tokens_of)
-from flow_kit import AMINA, App, claims_of, jwt_parts, refusal
+from flow_kit import AMINA, App, claims_of, jwt_parts, refusal, users
 from jwcrypto import jwk, jws
 
 SETTINGS = {"listen": {"requests_per_second": 10000}, "tokens": {"refresh_grace": "1s"}}
@@ -152,6 +152,17 @@ def test_code_without_its_verifier_is_refused(app, verifier):
     assert tokens_of(app)["access_token"]
 
 
+@pytest.mark.parametrize("length", [42, 129])
+def test_verifier_that_is_too_short_or_too_long_is_refused_though_it_fits(app, length):
+    """RFC 7636 §4.1: 43 characters at least, so that it cannot be guessed."""
+    kept, app.verifier = app.verifier, "v" * length
+    try:
+        refused(app.redeem(code_of(app)), "invalid_grant")
+    finally:
+        app.verifier = kept
+    assert tokens_of(app)["access_token"]
+
+
 def test_verifier_without_challenge_is_a_downgrade(no_pkce):
     """CVE-2023-48228, CVE-2024-23647: somebody took the challenge out of the request; the application still sends its verifier."""
     dropped = {"code_challenge": None, "code_challenge_method": None}
@@ -162,6 +173,26 @@ def test_verifier_without_challenge_is_a_downgrade(no_pkce):
 def test_verifier_may_not_be_left_out_where_a_challenge_was(no_pkce):
     refused(no_pkce.redeem(code_of(no_pkce), code_verifier=None), "invalid_grant")
     assert no_pkce.redeem(code_of(no_pkce))[0] == 200
+
+
+def test_code_lives_a_minute_at_most(app):
+    """RFC 9700 §2.1 by way of the configuration: no longer life can be set; a person's tokens live five minutes."""
+    m = app.m
+    config = (m.folder / "bridge.ini").read_text()
+    for line, fine in (("code = 61s", False), ("code = 60s", True), ("access = 6m", False), ("access = 5m", True)):
+        path = m.folder / "try.ini"
+        path.write_text(config.replace("[tokens]", "[tokens]\n" + line))
+        assert (m.run("config", "check", path, check=False).returncode == 0) is fine, line
+    claims = claims_of(tokens_of(app)["access_token"])
+    assert claims["exp"] - claims["iat"] <= 300
+
+
+def test_metadata_names_what_is_offered_and_no_more(app):
+    told = app.m.call("GET", app.m.issuer + "/.well-known/oauth-authorization-server")[1]
+    assert told["response_types_supported"] == ["code"] and told["response_modes_supported"] == ["query"]
+    assert told["code_challenge_methods_supported"] == ["S256"] and told["authorization_response_iss_parameter_supported"] is True
+    assert set(told["grant_types_supported"]) == {"authorization_code", "refresh_token", "client_credentials"}
+    assert "none" not in told["id_token_signing_alg_values_supported"] and "private_key_jwt" in told["token_endpoint_auth_methods_supported"]
 
 
 def test_guessed_code_is_refused(app):
@@ -323,6 +354,21 @@ def test_token_for_another_audience_opens_no_route(ministry, app):
         assert ready(answer["access_token"], *users) == 403, users
     assert ask(m, "GET", "/verification/ready", [("X-Forwarded-User", "admin")]).status == 403  # forged without the credential
     assert ready(answer["access_token"], "admin") == 200
+
+
+def test_disabled_user_passes_no_route(ministry, app):
+    """Who was disabled in DHIS2 has a live session there perhaps; the bridge asks DHIS2 itself."""
+    m = ministry
+    m.login(AMINA)
+    uid = users(m)["amina.diallo"]["id"]
+    route = json.loads((m.folder / "route-auth.json").read_text())
+    pair = base64.b64encode(f"{route['clientId']}:{route['clientSecret']}".encode()).decode()
+    token = app.post({"grant_type": "client_credentials"}, headers={"Authorization": "Basic " + pair})[1]["access_token"]
+    ready = lambda user: ask(m, "GET", "/verification/ready", [("Authorization", "Bearer " + token), ("X-Forwarded-User", user)]).status
+    assert m.admin("POST", f"/api/users/{uid}/disabled")[0] in (200, 204)
+    assert ready("amina.diallo") == 403
+    assert m.admin("POST", f"/api/users/{uid}/enabled")[0] in (200, 204)
+    assert ready("admin") == 200
 
 
 def test_other_clients_credentials_open_no_route(asserted):
