@@ -38,6 +38,19 @@ char *random_id(struct arena *a, size_t bytes)
     return id;
 }
 
+char *random_code(struct arena *a)
+{
+    static const char letters[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    unsigned char data[8];
+    char *code = arena_alloc(a, 10);
+    if (code == NULL || random_bytes(NULL, data, sizeof data) != RESULT_OK)
+        return NULL;
+    for (size_t i = 0; i < sizeof data; i++)
+        code[i < 4 ? i : i + 1] = letters[data[i] % 32];
+    code[4] = '-';
+    return code;
+}
+
 /* OpenSSL calls this interface deprecated, yet it is the one that allocates nothing and so cannot fail: a digest
  * function that may fail would need a check at each call, and a forgotten check is a wrong digest. */
 void sha256(const void *data, size_t n, unsigned char out[32])

@@ -89,7 +89,7 @@ static bool make_exchange(struct call *c, const struct route *route)
         return false;
     reply_init(&c->reply, c->arena);
     c->x = (struct exchange){.arena = c->arena, .request = &c->request, .reply = &c->reply, .bridge = c->front->bridge,
-                             .route = route, .ref = random_id(c->arena, 6)};
+                             .route = route, .ref = random_code(c->arena)};
     return c->x.ref != NULL;
 }
 

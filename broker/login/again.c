@@ -10,6 +10,11 @@ const char *again_restart(struct exchange *x, const struct login *l)
     return l->transaction == NULL ? NULL : arena_printf(x->arena, "/restart?login=%s", l->transaction);
 }
 
+const char *again_other(struct exchange *x, const struct login *l)
+{
+    return arena_printf(x->arena, "/restart?login=%s&other=1", l->transaction);
+}
+
 const char *again_same_page(struct exchange *x)
 {
     const struct request *rq = x->request;
@@ -37,11 +42,12 @@ static const char *origin(struct arena *a, const char *redirect_uris)
     return arena_printf(a, "%.*s/", (int)authority, uri);
 }
 
-static const char *application_url(struct exchange *x, const char *client_id)
+const char *again_application(struct exchange *x, const char *client_id)
 {
     struct fault ignored = {0};
     struct client c;
-    if (x->view == NULL || client_id == NULL || store_client_get(&ignored, x->view, x->arena, client_id, &c) != RESULT_OK)
+    struct store_view *v = x->view != NULL ? x->view : store_reader(&ignored, x->bridge->store);
+    if (v == NULL || client_id == NULL || store_client_get(&ignored, v, x->arena, client_id, &c) != RESULT_OK)
         return NULL;
     x->application = c.name;
     return c.dhis2 != NULL ? config_text(x->bridge->config, "dhis2", c.dhis2, "url") : origin(x->arena, c.redirect_uris);
@@ -49,6 +55,6 @@ static const char *application_url(struct exchange *x, const char *client_id)
 
 enum result again_used(struct exchange *x, const char *client_id)
 {
-    login_refuse(x, "login_used", application_url(x, client_id));
+    login_refuse(x, "login_used", again_application(x, client_id));
     return RESULT_OK;
 }

@@ -181,6 +181,8 @@ static enum result restart_open(struct exchange *x)
     }
     w->l = old;
     w->l.identity = (struct identity){0};
+    if (param_get(&x->request->query, "other") != NULL)
+        w->l.rq.prompt = "login"; /* a provider that remembers somebody must ask who is there now */
     x->dependency = w->l.upstream;
     name_parties(x, &w->l);
     return RESULT_OK;

@@ -46,6 +46,7 @@ static void show_form(struct exchange *x, const struct work *w, const char *seal
     blocks[n++] = (struct block){.kind = BLOCK_PASSWORD, .key = "link.password", .name = "password"};
     blocks[n++] = (struct block){.kind = BLOCK_BUTTON, .key = "link.button"};
     blocks[n++] = (struct block){.kind = BLOCK_FORM_END};
+    blocks[n++] = (struct block){.kind = BLOCK_LINK, .key = "sso.other", .value = again_other(x, &w->l)};
     if (mails(x->bridge->config))
         blocks[n++] = (struct block){.kind = BLOCK_TEXT, .key = "link.told"};
     blocks[n] = (struct block){.kind = BLOCK_END};
@@ -122,24 +123,24 @@ static char *attempt_key(struct exchange *x, const char *kind, const char *value
     return hash == NULL ? NULL : arena_printf(x->arena, "link:%s:%s", kind, hash);
 }
 
-/* RUN_STORE: counted before anything is verified, per account and per identity; addresses count for nothing. */
-static enum result link_count(struct exchange *x)
+/* RUN_STORE: counted before anything is verified, per identity and per account; addresses count for nothing. */
+static enum result count_try(struct exchange *x, const char *kind, const char *value)
 {
-    const struct work *w = x->work;
     struct fault *f = &x->fault;
     const struct config *c = x->bridge->config;
-    int64_t tries = config_number(c, "link", NULL, "tries"), window = config_number(c, "link", NULL, "window");
-    const char *keys[2] = {attempt_key(x, "account", w->user), attempt_key(x, "identity", w->l.identity.sub)};
-    for (size_t i = 0; i < COUNT_OF(keys); i++) {
-        int64_t count;
-        NEED(f, keys[i]);
-        TRY(store_attempt(f, x->view, keys[i], clock_now(), window, &count));
-        if (GUARD(link_tries, count > tries)) {
-            login_refuse(x, "link_limit", NULL);
-            return RESULT_OK;
-        }
-    }
+    int64_t tries = config_number(c, "link", NULL, "tries"), window = config_number(c, "link", NULL, "window"), count;
+    const char *key = attempt_key(x, kind, value);
+    NEED(f, key);
+    TRY(store_attempt(f, x->view, key, clock_now(), window, &count));
+    if (GUARD(link_tries, count > tries))
+        login_refuse(x, "link_limit", NULL);
     return RESULT_OK;
+}
+
+static enum result link_count_identity(struct exchange *x)
+{
+    const struct work *w = x->work;
+    return count_try(x, "identity", w->l.identity.sub);
 }
 
 static const char *link_directory(const struct bridge *b)
@@ -151,22 +152,43 @@ static const char *link_directory(const struct bridge *b)
     return directories_names(b->directories, &names) > 0 ? names[0] : "";
 }
 
+static bool found(const struct work *w)
+{
+    const struct person *p = &w->l.person;
+    return p->key != NULL && p->dn != NULL && p->status != ACCOUNT_UNKNOWN && p->status != ACCOUNT_AMBIGUOUS;
+}
+
+static enum result link_find(struct exchange *x)
+{
+    struct work *w = x->work;
+    int64_t start = clock_monotonic_us();
+    enum result r = directory_by_login(&x->fault, x->arena, x->bridge->directories, link_directory(x->bridge), w->user, &w->l.person);
+    w->l.us_person = clock_monotonic_us() - start;
+    return login_stop(x, r, "directory_down");
+}
+
+/* By its entry, for a directory takes "Ann", " ann" and other spellings for one name. */
+static const char *account_of(const struct work *w)
+{
+    return found(w) ? w->l.person.key : w->user;
+}
+static enum result link_count_account(struct exchange *x)
+{
+    return count_try(x, "account", account_of(x->work));
+}
+
 static enum result link_bind(struct exchange *x)
 {
     struct work *w = x->work;
-    struct fault *f = &x->fault;
     struct bridge *b = x->bridge;
-    const char *directory = link_directory(b);
     enum account_status said = ACCOUNT_WRONG_PASSWORD;
     int64_t start = clock_monotonic_us();
-    enum result r = directory_by_login(f, x->arena, b->directories, directory, w->user, &w->l.person);
-    bool found = r == RESULT_OK && w->l.person.dn != NULL && w->l.person.status != ACCOUNT_UNKNOWN &&
-                 w->l.person.status != ACCOUNT_AMBIGUOUS;
-    if (found)
-        r = directory_bind(f, x->arena, b->directories, directory, w->l.person.dn, w->password, &said);
+    enum result r = RESULT_OK;
+    if (found(w))
+        r = directory_bind(&x->fault, x->arena, b->directories, link_directory(b), w->l.person.dn, w->password, &said);
     wipe((void *)(uintptr_t)w->password, strlen(w->password));
     w->password = NULL;
-    w->l.us_person = clock_monotonic_us() - start;
+    w->l.us_person += clock_monotonic_us() - start;
     if (r != RESULT_OK)
         return login_stop(x, r, "directory_down");
     if (said == ACCOUNT_OK)
@@ -242,7 +264,7 @@ static enum result link_match(struct exchange *x)
 static enum result link_store(struct exchange *x)
 {
     const struct work *w = x->work;
-    const char *key = attempt_key(x, "account", w->user);
+    const char *key = attempt_key(x, "account", account_of(w));
     NEED(&x->fault, key);
     TRY(store_attempt_clear(&x->fault, x->view, key));
     return tail_store_link(x);
@@ -271,7 +293,9 @@ static bool tell_needed(const struct exchange *x)
 
 const struct step link_steps[] = {
     {"open", RUN_CPU, link_open, NULL},
-    {"count", RUN_STORE, link_count, NULL},
+    {"tries of the identity", RUN_STORE, link_count_identity, NULL},
+    {"entry", RUN_DIRECTORY, link_find, NULL},
+    {"tries of the account", RUN_STORE, link_count_account, NULL},
     {"password", RUN_DIRECTORY, link_bind, NULL},
     {"match", RUN_CPU, link_match, NULL},
     {"new link", RUN_STORE, link_store, NULL},

@@ -21,7 +21,9 @@ CHECKED enum result state_from_json(struct fault *f, struct arena *a, const json
 
 /* again.c: a way on. NULL: there is none. */
 const char *again_restart(struct exchange *x, const struct login *l); /* the request of this cookie once more */
+const char *again_other(struct exchange *x, const struct login *l);   /* the same, and somebody else signs in */
 const char *again_same_page(struct exchange *x);
+const char *again_application(struct exchange *x, const char *client_id); /* where the application begins; in a step only */
 bool again_finished(struct exchange *x, const char *transaction);     /* that login was completed before */
 CHECKED enum result again_used(struct exchange *x, const char *client_id); /* the page that says so; RESULT_OK */
 
@@ -54,6 +56,10 @@ CHECKED enum result held_load(struct fault *f, struct arena *a, struct bridge *b
 int64_t held_since(const struct held *h, const struct granted *g); /* 0: not held before */
 bool held_could_give(void *held, enum grant_kind k, enum grant_by by, const char *ref);
 CHECKED enum result held_record(struct fault *f, struct exchange *x, const struct login *l);
+
+/* grace.c: the last good answer of a directory that is down; *f stays as it is when none applies. */
+CHECKED enum result grace_person(struct fault *f, struct arena *a, struct bridge *b, struct login *l);
+void grace_forget(struct bridge *b, const struct login *l);
 
 /* link.c */
 CHECKED enum result link_page(struct exchange *x, struct work *w);

@@ -89,7 +89,7 @@ void login_refuse(struct exchange *x, const char *code, const char *restart_url)
     (void)snprintf(next, sizeof(next), "reason.%s.next", r->code);
     struct block blocks[5] = {{.kind = BLOCK_NOTICE, .key = key}, {.kind = BLOCK_TEXT, .key = next}};
     size_t n = 2;
-    if (restart_url != NULL && r->restart)
+    if (restart_url != NULL && (r->restart || restart_url[0] != '/'))
         blocks[n++] = (struct block){.kind = BLOCK_LINK, .value = restart_url,
                                      .key = restart_url[0] == '/' ? "restart.link" : "back.link"};
     blocks[n++] = (struct block){.kind = BLOCK_REF, .value = x->ref};
@@ -118,6 +118,7 @@ enum result login_stop(struct exchange *x, enum result r, const char *reason)
         return RESULT_OK;
     const struct work *w = x->work;
     x->fault.result = r;
-    login_refuse(x, reason != NULL ? reason : login_reason_of(&x->fault), again_restart(x, &w->l));
+    const struct reason *why = login_reason(reason != NULL ? reason : login_reason_of(&x->fault));
+    login_refuse(x, why->code, why->restart ? again_restart(x, &w->l) : again_application(x, w->l.client_id));
     return RESULT_OK;
 }

@@ -152,6 +152,8 @@ int64_t clock_monotonic_us(void);/* for durations only */
 char *clock_text(struct arena *a, int64_t seconds); /* 2026-11-22T19:43:00Z */
 
 CHECKED enum result random_bytes(struct fault *f, void *out, size_t n);
+/* "K7QM-3XHT": 40 random bits that can be read over a telephone (Crockford's base32: no I, L, O, U). NULL as random_id. */
+char *random_code(struct arena *a);
 char *random_id(struct arena *a, size_t bytes); /* base64url of that many random bytes; NULL: no entropy or memory */
 
 void sha256(const void *data, size_t n, unsigned char out[32]);

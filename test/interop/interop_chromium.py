@@ -38,6 +38,8 @@ class Chromium:
     def size(self, width, height=640):
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
             "width": width, "height": height, "deviceScaleFactor": 1, "mobile": False})
+        self.driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")  # laid out anew
+        assert self.driver.execute_script("return window.innerWidth") == width
 
     def language(self, tag):
         agent = self.driver.execute_script("return navigator.userAgent")
@@ -125,7 +127,8 @@ class Chromium:
             return over <= 0 ? [] : [over, ...[...document.querySelectorAll('body *')].filter(e =>
                 e.getBoundingClientRect().right > wide + 0.5 || e.getBoundingClientRect().left < -0.5).map(e => e.outerHTML.slice(0, 80))]""")
 
-    def picture(self):
-        """The whole page as PNG bytes."""
-        shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png", "captureBeyondViewport": True})
-        return base64.b64decode(shot["data"])
+    def picture(self, width):
+        """The whole page as PNG bytes: the window is made as tall as the page is."""
+        self.size(width, 200)
+        self.size(width, self.driver.execute_script("return document.documentElement.scrollHeight"))
+        return base64.b64decode(self.driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})["data"])

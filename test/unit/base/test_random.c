@@ -88,6 +88,11 @@ static void test_random(void **state)
     assert_int_equal(strlen(random_id(*state, 16)), 22);
     assert_string_not_equal(random_id(*state, 16), random_id(*state, 16));
     assert_null(random_id(*state, 65));
+    const char *code = random_code(*state);
+    assert_int_equal(strlen(code), 9);
+    assert_int_equal(strspn(code, "0123456789ABCDEFGHJKMNPQRSTVWXYZ-"), 9);
+    assert_int_equal(strcspn(code, "-"), 4);
+    assert_string_not_equal(code, random_code(*state));
 }
 
 static void test_sha256(void **state)
