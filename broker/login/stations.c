@@ -35,31 +35,11 @@ static bool names_word(char *const *list, const char *word)
     return false;
 }
 
-/* Directory down: the last good answer counts for `[directory x] grace`, 0 meaning never. */
-static enum result person_from_grace(struct fault *f, struct arena *a, struct bridge *b, struct login *l)
-{
-    struct fault ignored = {0};
-    const char *colon = strchr(l->link.person_key, ':');
-    char *directory = colon == NULL ? NULL : arena_strndup(a, l->link.person_key, (size_t)(colon - l->link.person_key));
-    if (directory == NULL)
-        return RESULT_UNAVAILABLE;
-    int64_t grace = config_number(b->config, "directory", directory, "grace"), seen;
-    struct store_view *v = store_reader(&ignored, b->store);
-    const char *data;
-    if (grace == 0 || v == NULL || store_person_get(&ignored, v, a, l->link.person_key, &data, &seen) != RESULT_OK ||
-        seen + grace < clock_now())
-        return f->result;
-    TRY(person_from_json(f, a, data, &l->person));
-    l->person.from_grace = true;
-    l->person.seen = seen;
-    return RESULT_OK;
-}
-
 static enum result find_person(struct fault *f, struct arena *a, struct bridge *b, struct login *l)
 {
     if (l->linked) {
         enum result r = directory_by_key(f, a, b->directories, l->link.person_key, &l->person);
-        return r == RESULT_UNAVAILABLE || r == RESULT_TIMEOUT ? person_from_grace(f, a, b, l) : r;
+        return r == RESULT_UNAVAILABLE || r == RESULT_TIMEOUT ? grace_person(f, a, b, l) : r;
     }
     const char *const *names;
     const char *directory = config_text(b->config, "link", NULL, "directory");
@@ -76,7 +56,11 @@ enum result login_person(struct fault *f, struct arena *a, struct bridge *b, str
     enum result r = find_person(f, a, b, l);
     l->us_person = clock_monotonic_us() - start;
     *reason_r = r == RESULT_NOT_FOUND ? "not_linked" : r == RESULT_UNAVAILABLE || r == RESULT_TIMEOUT ? "directory_down" : NULL;
-    return r == RESULT_OK ? login_check_status(f, &l->person, reason_r) : r;
+    TRY(r);
+    r = login_check_status(f, &l->person, reason_r);
+    if (r != RESULT_OK)
+        grace_forget(b, l);
+    return r;
 }
 
 enum result login_grants(struct fault *f, struct arena *a, struct bridge *b, struct login *l, const char **reason_r)
@@ -92,6 +76,7 @@ enum result login_grants(struct fault *f, struct arena *a, struct bridge *b, str
             return RESULT_OK;
     if (l->dhis2 == NULL)
         return RESULT_OK; /* an application that writes no DHIS2 asks for no role */
+    grace_forget(b, l);
     *reason_r = "no_grants";
     return FAULT(f, RESULT_DENIED, "no rule gives a role (%zu grants)", l->grants.count);
 }

@@ -30,6 +30,14 @@ enum result store_person_get(struct fault *f, struct store_view *v, struct arena
     return get_sealed(f, &st, a, PURPOSE_PERSON, person_key, data_r);
 }
 
+enum result store_person_remove(struct fault *f, struct store_view *v, const char *person_key)
+{
+    CLEANUP(statement) struct statement st = {0};
+    TRY(statement_open(f, v, "DELETE FROM person WHERE person_key = ?", &st));
+    put_text(&st, person_key);
+    return statement_run(f, &st);
+}
+
 enum result store_person_expire(struct fault *f, struct store_view *v, int64_t before)
 {
     CLEANUP(statement) struct statement st = {0};

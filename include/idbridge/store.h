@@ -193,6 +193,7 @@ CHECKED enum result store_person_put(struct fault *f, struct store_view *v, cons
 CHECKED enum result store_person_get(struct fault *f, struct store_view *v, struct arena *a, const char *person_key,
                                      const char **data_r, int64_t *seen_r);
 /* Forgets persons not seen since `before` (at most 10,000 in one call). */
+CHECKED enum result store_person_remove(struct fault *f, struct store_view *v, const char *person_key);
 CHECKED enum result store_person_expire(struct fault *f, struct store_view *v, int64_t before);
 /* What a person holds in one DHIS2: JSON array text of {kind,id,rule,since}; sealed. */
 CHECKED enum result store_held_put(struct fault *f, struct store_view *v, const char *person_id, const char *dhis2,

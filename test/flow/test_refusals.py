@@ -154,6 +154,12 @@ def test_grace_lets_in_who_was_good_before_and_nobody_else(make_ministry):
         assert m.login(AMINA).url == m.dhis2 + "/"
         assert [row["grace"] for row in log() if row.get("event") == "login"] == ["yes"]
     refusal(m, m.login(IDS["samuel.okoro"]), "directory_down", 503)
+    m.slapd.start()
+    dn = f"dn: uid=amina.diallo,ou=people,{SUFFIX}\nchangetype: modify\n"
+    m.slapd.modify(dn + "add: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z\n")
+    refusal(m, m.login(AMINA), "person_locked", 403)
+    m.slapd.stop()
+    refusal(m, m.login(AMINA), "directory_down", 503)  # an outage does not bring back who was locked before it
 
 
 # ---- DHIS2
