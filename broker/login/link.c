@@ -46,6 +46,7 @@ static void show_form(struct exchange *x, const struct work *w, const char *seal
     blocks[n++] = (struct block){.kind = BLOCK_PASSWORD, .key = "link.password", .name = "password"};
     blocks[n++] = (struct block){.kind = BLOCK_BUTTON, .key = "link.button"};
     blocks[n++] = (struct block){.kind = BLOCK_FORM_END};
+    blocks[n++] = (struct block){.kind = BLOCK_LINK, .key = "sso.other", .value = again_other(x, &w->l)};
     if (mails(x->bridge->config))
         blocks[n++] = (struct block){.kind = BLOCK_TEXT, .key = "link.told"};
     blocks[n] = (struct block){.kind = BLOCK_END};

@@ -21,7 +21,9 @@ CHECKED enum result state_from_json(struct fault *f, struct arena *a, const json
 
 /* again.c: a way on. NULL: there is none. */
 const char *again_restart(struct exchange *x, const struct login *l); /* the request of this cookie once more */
+const char *again_other(struct exchange *x, const struct login *l);   /* the same, and somebody else signs in */
 const char *again_same_page(struct exchange *x);
+const char *again_application(struct exchange *x, const char *client_id); /* where the application begins; in a step only */
 bool again_finished(struct exchange *x, const char *transaction);     /* that login was completed before */
 CHECKED enum result again_used(struct exchange *x, const char *client_id); /* the page that says so; RESULT_OK */
 
