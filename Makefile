@@ -63,6 +63,7 @@ endef
 $(eval $(call variant,release,$(HARDEN),$(HARDENLD)))
 $(eval $(call variant,asan,$(ASAN),))
 $(eval $(call variant,tsan,$(TSAN),))
+$(eval $(call variant,mutants,-O1,))
 .SECONDARY:
 
 all: build/idbridge
@@ -84,6 +85,15 @@ check:
 	@$(MAKE) --no-print-directory -s layers
 	@$(MAKE) --no-print-directory -j$(JOBS) all asan unit-programs
 	@$(PYTHON) test/run.py
+
+# Every guard compiled out, one at a time: prints those that no test misses. ONLY="name name" for some.
+MUTANT_COMPILE = $(CC) $(CSTD) $(CPPFLAGS) $(PKGCFLAGS) -O1 -w
+mutants:
+	@sh test/support/packages.sh check
+	@$(MAKE) --no-print-directory -s -j$(JOBS) build/mutants/idbridge
+	@$(PYTHON) test/mutants.py $(if $(ONLY),--only $(ONLY))
+print-%:
+	@printf '%s\n' '$($*)'
 
 # ---- looking after the tree ------------------------------------------------------------------------------
 layers:
@@ -128,6 +138,7 @@ help:
 	@echo "make demo-clean forget the demo's state and ports"
 	@echo "make check      all tests, under ASan and UBSan"
 	@echo "make bench      CPU per operation beside the bare signature; writes build/bench.json"
+	@echo "make mutants    every guard compiled out, one at a time: its tests must go red"
 	@echo "make layers     fails on an include that goes up"
 	@echo "make install    DESTDIR=, PREFIX=; make uninstall"
-.PHONY: all asan unit-programs demo demo-clean check layers packages bench format clean install uninstall help
+.PHONY: all asan unit-programs demo demo-clean check mutants layers packages bench format clean install uninstall help
