@@ -95,6 +95,13 @@ apt() {
 		"$@" </dev/null >&2 9<&-
 }
 
+# What Ctrl-C or a power cut left half unpacked, here or in anybody's apt-get: apt-get refuses until dpkg has ended it.
+end_interrupted() {
+	[ -n "$(ls /var/lib/dpkg/updates)" ] || return 0
+	say 'ending an installation that was interrupted'
+	env DEBIAN_FRONTEND=noninteractive dpkg --configure -a </dev/null >&2 9<&- || :
+}
+
 install_as_root() {
 	exec 9</var/lib/dpkg # two runs at once: the second must not lose the first one's policy-rc.d
 	flock -w 900 9 || by_hand 'another installation does not end' "$@"
@@ -109,6 +116,7 @@ install_as_root() {
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
 	deny_services "$@"
+	end_interrupted
 	if ! apt-get -qq -s install --no-install-recommends "$@" >/dev/null 2>&1; then apt update || :; fi
 	apt install -y --no-install-recommends "$@" || {
 		apt update && apt install -y --no-install-recommends "$@"
