@@ -10,7 +10,7 @@ import statistics
 import time
 from urllib.parse import urlsplit
 
-from rig import Kept, together
+from loadrig import Kept, together
 
 LOGINS = 256
 SETTINGS = {"listen": {"dependency_workers": 16, "dependency_queue": LOGINS - 16}, "upstream national-id": {"timeout": "25s"}}

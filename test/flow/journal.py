@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from browser import Page
 from ministry import DEMO_PASSWORD
-from rig import FORM, VERIFIER, Kept, individual_id
+from loadrig import FORM, VERIFIER, Kept, individual_id
 
 LOST = (http.client.HTTPException, OSError)
 UP_LIMIT_S = 20

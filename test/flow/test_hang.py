@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "test" / "bench"), str(ROOT / "test" / "support"), str(ROOT / "test" / "flow")]
 from conftest import check_sound  # noqa: E402
 from hang import LOGINS, SETTINGS, Hung, prepared  # noqa: E402
-from rig import FORM, Kept, Rig, basic_header  # noqa: E402
+from loadrig import FORM, Kept, Rig, basic_header  # noqa: E402
 
 DRAIN_S = 25  # main.c
 MACHINE_FACTOR = 3  # the budget is 1.2 on a quiet machine; make bench prints it

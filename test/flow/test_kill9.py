@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "test" / "bench"), str(ROOT / "test" / "support"), str(ROOT / "test" / "flow")]
 from conftest import REPORT  # noqa: E402
 from journal import Broken, Journal, Worker  # noqa: E402
-from rig import Rig, individual_id  # noqa: E402
+from loadrig import Rig, individual_id  # noqa: E402
 
 ASAN, RELEASE = ROOT / "build" / "asan" / "idbridge", ROOT / "build" / "idbridge"
 WORKERS, PEOPLE_EACH = 6, 20

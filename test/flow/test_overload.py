@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "test" / "bench"), str(ROOT / "test" / "support"), str(ROOT / "test" / "flow")]
 from conftest import check_sound  # noqa: E402
-from rig import FORM, RELEASE, Kept, Rig, basic_header, rss_mb  # noqa: E402
+from loadrig import FORM, RELEASE, Kept, Rig, basic_header, rss_mb  # noqa: E402
 
 QUEUE, AT_ONCE, CONNECTIONS, CROWD = 8, 200, 8192, 10000
 HALF = b"GET /authorize?client_id=x HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 1000

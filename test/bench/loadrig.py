@@ -13,7 +13,6 @@ import re
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from urllib.parse import parse_qs, quote_plus, urlencode, urlsplit
 
@@ -203,17 +202,3 @@ def together(threads, work):
     if faults:
         raise faults[0]
 
-
-def login_cpu(rig, seconds=6, threads=32):
-    """(CPU microseconds of one login, logins made): `threads` at once, each with people of its own."""
-    done, until = [0] * threads, time.monotonic() + seconds
-
-    def work(i):
-        kept = Kept()
-        while time.monotonic() < until:
-            rig.whole_login(kept, rig.persons[i % len(rig.persons)])
-            done[i] += 1
-        kept.close()
-    before = cpu_s(rig.bridge_pid())
-    together(threads, work)
-    return (cpu_s(rig.bridge_pid()) - before) * 1e6 / sum(done), sum(done)
