@@ -137,7 +137,7 @@ static bool is_safe(char c, const char *safe)
 }
 
 /* Writes the encoding of one character, at most three, and returns how many. */
-static size_t encode_one(char out[3], char c, const char *safe, bool form)
+static size_t encode_one(char *out, char c, const char *safe, bool form)
 {
     if (is_safe(c, safe) || (form && c == ' ')) {
         out[0] = c == ' ' ? '+' : c;
@@ -149,19 +149,33 @@ static size_t encode_one(char out[3], char c, const char *safe, bool form)
     return 3;
 }
 
+/* Most of a text stands as it is: runs of it are found and copied in one go. */
+static size_t encoded_length(const char *s, const char *safe, bool form)
+{
+    size_t len = 0;
+    char one[3];
+    while (*s != '\0') {
+        size_t run = strspn(s, safe);
+        len += run;
+        s += run;
+        if (*s != '\0')
+            len += encode_one(one, *s++, safe, form);
+    }
+    return len;
+}
+
 static char *encode_all(struct arena *a, const char *s, const char *safe, bool form)
 {
-    size_t n = s == NULL ? 0 : strlen(s), len = 0;
-    char one[3];
-    if (s == NULL || n > SIZE_MAX / 3 - 1)
+    if (s == NULL || strlen(s) > SIZE_MAX / 3 - 1)
         return NULL;
-    for (size_t i = 0; i < n; i++)
-        len += encode_one(one, s[i], safe, form);
-    char *text = arena_alloc(a, len + 1), *at = text;
-    for (size_t i = 0; text != NULL && i < n; i++) {
-        size_t k = encode_one(one, s[i], safe, form);
-        memcpy(at, one, k);
-        at += k;
+    char *text = arena_alloc(a, encoded_length(s, safe, form) + 1), *at = text;
+    while (text != NULL && *s != '\0') {
+        size_t run = strspn(s, safe);
+        memcpy(at, s, run);
+        at += run;
+        s += run;
+        if (*s != '\0')
+            at += encode_one(at, *s++, safe, form); /* never more than was counted */
     }
     return text;
 }
@@ -179,8 +193,13 @@ char *form_encode(struct arena *a, const char *s)
 static void form_add_text(struct buf *b, const char *s)
 {
     char one[3];
-    for (; *s != '\0'; s++)
-        buf_add(b, one, encode_one(one, *s, FORM_SAFE, true));
+    while (*s != '\0') {
+        size_t run = strspn(s, FORM_SAFE);
+        buf_add(b, s, run);
+        s += run;
+        if (*s != '\0')
+            buf_add(b, one, encode_one(one, *s++, FORM_SAFE, true));
+    }
 }
 
 void form_add(struct buf *b, const char *name, const char *value)
