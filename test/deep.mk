@@ -41,3 +41,32 @@ fuzz:
 	@sh test/support/packages.sh check
 	@$(PYTHON) test/fuzz/run.py --seconds-each $(FUZZ_SECONDS)
 .PHONY: fuzz fuzz-programs fuzz-replays
+
+# ---- static analysis: test/analyze.py says what is looked for --------------------------------------------
+analyze:
+	@sh test/support/packages.sh analyze
+	@$(PYTHON) test/analyze.py -- $(CSTD) $(CPPFLAGS) $(PKGCFLAGS) -DIDBRIDGE_VERSION='""' -DIDBRIDGE_COMMIT='""'
+
+# ---- failing memory: the unit tests of the folders that do no I/O of their own, one allocation failing per run ----
+TORTURE_FOLDERS := base web token mapping
+TORTURE_WRAPS   := malloc calloc realloc reallocarray strdup strndup
+TORTURED        := $(foreach f,$(TORTURE_FOLDERS),$(patsubst %.c,build/torture/%,$(sort $(wildcard test/unit/$(f)/test_*.c))))
+build/torture/test/unit/%: build/asan/test/unit/%.o build/asan/test/support/failalloc.o build/asan/libidbridge.a
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	@$(CC) $(ASAN) $(TORTURE_WRAPS:%=-Wl,--wrap=%) -o $@ $^ $(LIBS) -lcmocka
+torture-programs: $(TORTURED)
+torture:
+	@sh test/support/packages.sh check
+	@$(MAKE) --no-print-directory -s -j$(JOBS) torture-programs
+	@$(PYTHON) test/torture.py $(TORTURED)
+
+# ---- threads: where data meets several of them. setarch -R: gcc 12's TSan cannot map its shadow under full ASLR ----
+TSAN_FOLDERS := base store token
+TSANNED      := $(foreach f,$(TSAN_FOLDERS),$(patsubst %.c,build/tsan/%,$(sort $(wildcard test/unit/$(f)/test_*.c))))
+tsan-programs: $(TSANNED)
+tsan:
+	@sh test/support/packages.sh check
+	@$(MAKE) --no-print-directory -s -j$(JOBS) tsan-programs
+	@$(PYTHON) test/tsan.py $(TSANNED)
+.PHONY: analyze torture torture-programs tsan tsan-programs
