@@ -88,8 +88,12 @@ static enum result bearer_for_verification(struct fault *f, struct exchange *x, 
 {
     struct bearer b;
     struct client c;
-    TRY(provider_bearer(f, x, audience, &b));
-    TRY(store_client_get(f, x->view, x->arena, b.client_id, &c));
+    if (request_header(x->request, PROVIDER_ROUTE_KEY) != NULL) {
+        TRY(provider_route_key(f, x, &c));
+    } else {
+        TRY(provider_bearer(f, x, audience, &b));
+        TRY(store_client_get(f, x->view, x->arena, b.client_id, &c));
+    }
     if (c.disabled || c.dhis2 == NULL || GUARD(route_profile, strcmp(c.profile, "route") != 0))
         return FAULT_OAUTH(f, RESULT_DENIED, "invalid_token", "the client is no route");
     *client_id_r = c.client_id;

@@ -25,7 +25,7 @@ static const struct option OPTIONS[] = {
 };
 #define ADD_USAGE                                                                                                      \
     "add CLIENT_ID --dhis2 NAME --redirect-uri URL… [--post-logout-redirect-uri URL…] [--name TEXT] "                   \
-    "[--profile dhis2|rfc9068|route] [--auth-method client_secret_basic|client_secret_post|private_key_jwt|none] "      \
+    "[--profile dhis2|rfc9068|route] [--auth-method client_secret_basic|client_secret_post|private_key_jwt|none|route_key] " \
     "[--jwks FILE | --jwks-uri URL] [--grant-types LIST] [--scopes LIST] [--audience A] [--sso never|ask|silent] "      \
     "[--upstream NAME] [--acr-values LIST] [--require-pkce] [--provider-id ID]"
 
@@ -86,7 +86,7 @@ static enum result fill_in(struct adding *q)
         token_keys_free(keys);
         c->jwks = text;
     }
-    if (text_has_prefix(c->auth_method, "client_secret")) {
+    if (text_has_prefix(c->auth_method, "client_secret") || strcmp(c->auth_method, "route_key") == 0) {
         q->secret = random_id(q->ad.arena, 32);
         NEED(f, q->secret);
         c->secret_hash = keyed_hash(q->ad.arena, q->ad.b.master, "client-secret", q->secret);
@@ -107,6 +107,21 @@ static enum result put(struct fault *f, struct store_view *v, void *arg)
     return admin_audit(&q->ad, v, "client.add", NULL, q->c.client_id);
 }
 
+/* The `auth` of the Route as DHIS2 takes it. 2.41 knows static credentials only. */
+static void print_route(const struct adding *q)
+{
+    const struct client *c = &q->c;
+    const char *issuer = q->ad.b.issuer, *secret = q->secret == NULL ? "" : q->secret;
+    if (strcmp(c->auth_method, "route_key") == 0)
+        (void)printf("# auth of the Route (any DHIS2; the only kind that 2.41 can use with the bridge); it is not shown again:\n"
+                     "{\"type\":\"api-headers\",\"headers\":{\"X-Route-Key\":\"%s.%s\"}}\n", c->client_id, secret);
+    else
+        (void)printf("# auth of the Route (DHIS2 2.42 and later; 2.41: --auth-method route_key); it is not shown again:\n"
+                     "{\"type\":\"oauth2-client-credentials\",\"clientId\":\"%s\",\"clientSecret\":\"%s\",\"tokenUri\":\"%s/token\"}\n",
+                     c->client_id, secret, issuer);
+    (void)printf("# its url: %s/verification/ready\n", issuer);
+}
+
 static void print_added(const struct adding *q)
 {
     (void)printf("# client %s for %s, sso %s\n", q->c.client_id, q->c.dhis2 == NULL ? q->c.name : q->c.dhis2, q->c.sso);
@@ -115,13 +130,10 @@ static void print_added(const struct adding *q)
                      provider_dhis_conf(q->ad.arena, q->ad.b.issuer, q->provider_id == NULL ? "bridge" : q->provider_id, &q->c, q->secret));
         return;
     }
-    if (q->secret != NULL)
+    if (text_has_prefix(q->c.auth_method, "client_secret"))
         (void)printf("client_secret = %s\n# it is not shown again\n", q->secret);
     if (strcmp(q->c.profile, "route") == 0)
-        (void)printf("# auth of the Route (DHIS2 2.42 and later):\n"
-                     "{\"type\":\"oauth2-client-credentials\",\"clientId\":\"%s\",\"clientSecret\":\"%s\",\"tokenUri\":\"%s/token\"}\n"
-                     "# its url: %s/verification/ready\n",
-                     q->c.client_id, q->secret == NULL ? "" : q->secret, q->ad.b.issuer, q->ad.b.issuer);
+        print_route(q);
 }
 
 static int client_add(int argc, char **argv)

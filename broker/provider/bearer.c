@@ -65,3 +65,24 @@ enum result provider_bearer(struct fault *f, struct exchange *x, const char *aud
                              .scope = json_text(parts.claims, "scope"), .claims = parts.claims};
     return out_r->sub == NULL || out_r->client_id == NULL ? refused(x, "not a token of ours") : RESULT_OK;
 }
+
+/* A DHIS2 2.41 has no oauth2-client-credentials: its Route sends a static key (auth type api-headers), CLIENT_ID.SECRET. It
+ * opens what that Route may reach and nothing else; the token endpoint knows no such method. */
+enum result provider_route_key(struct fault *f, struct exchange *x, struct client *out_r)
+{
+    if (param_times(&x->request->headers, PROVIDER_ROUTE_KEY) != 1 || x->view == NULL)
+        return refused(x, "no route key, or two");
+    const char *key = request_header(x->request, PROVIDER_ROUTE_KEY), *dot = strrchr(key, '.');
+    const char *client_id = dot == NULL ? NULL : arena_strndup(x->arena, key, (size_t)(dot - key));
+    if (client_id == NULL)
+        return refused(x, "the route key is malformed");
+    enum result r = store_client_get(f, x->view, x->arena, client_id, out_r);
+    if (r == RESULT_NOT_FOUND || (r == RESULT_OK && !text_equal(out_r->auth_method, "route_key")))
+        return refused(x, "no route of that key");
+    TRY(r);
+    const char *hash = keyed_hash(x->arena, x->bridge->master, "client-secret", dot + 1);
+    NEED(f, hash);
+    if (GUARD(route_key, out_r->secret_hash == NULL || !text_equal_secret(hash, out_r->secret_hash)))
+        return refused(x, "wrong route key");
+    return RESULT_OK;
+}

@@ -39,8 +39,10 @@ enum result provider_client_check(struct fault *f, struct arena *a, const struct
         return FAULT(f, RESULT_INVALID, "client_id must be 1 to 128 characters without blanks");
     if (!one_of(c->profile, "dhis2 rfc9068 route"))
         return FAULT(f, RESULT_INVALID, "profile must be dhis2, rfc9068 or route");
-    if (!one_of(c->auth_method, "client_secret_basic client_secret_post private_key_jwt none"))
+    if (!one_of(c->auth_method, "client_secret_basic client_secret_post private_key_jwt none route_key"))
         return FAULT(f, RESULT_INVALID, "unknown client authentication method");
+    if (text_equal(c->auth_method, "route_key") && !text_equal(c->profile, "route"))
+        return FAULT(f, RESULT_INVALID, "route_key is for --profile route");
     if (!one_of(c->sso, "never ask silent"))
         return FAULT(f, RESULT_INVALID, "sso must be never, ask or silent");
     while (c->dhis2 != NULL && i < n && strcmp(names[i], c->dhis2) != 0)

@@ -30,6 +30,10 @@ struct bearer {
 };
 CHECKED enum result provider_bearer(struct fault *f, struct exchange *x, const char *audience, struct bearer *out_r);
 
+/* The static key of a DHIS2 2.41 Route in this header. RESULT_DENIED with oauth_error invalid_token. */
+#define PROVIDER_ROUTE_KEY "x-route-key"
+CHECKED enum result provider_route_key(struct fault *f, struct exchange *x, struct client *out_r);
+
 /* `idbridge client add`: checks and stores; *secret_r is shown once (NULL for keys); the matching dhis.conf lines. */
 CHECKED enum result provider_client_check(struct fault *f, struct arena *a, const struct config *cfg,
                                           const struct client *c);

@@ -272,7 +272,8 @@ class Ministry:
         (self.folder / "dhis.conf").write_text(
             printed + f"server.base.url = {self.dhis2}\nroute.remote_servers_allowed = http://127.0.0.1*\n"
                       "oauth2.authorization.server.enabled = off\n")
-        printed = self.run("client", "add", "route-verify", "--profile", "route", "--dhis2", "hmis").stdout
+        kind = ["--auth-method", "route_key"] if self.dhis2_version == "2.41" else []
+        printed = self.run("client", "add", "route-verify", "--profile", "route", "--dhis2", "hmis", *kind).stdout
         (self.folder / "route-auth.json").write_text(next(line for line in printed.splitlines() if line.startswith("{")))
 
     def add_route(self):

@@ -141,7 +141,9 @@ ATTACKS = [
     Attack("token for one thing used for another", "rfc9700 audience and scope; rfc9700 client credentials are no user; rfc9700 no tokens in URLs", (
         O + "id_token_is_no_access_token", O + "forged_and_altered_tokens_are_refused"), {
         "bearer_id_token": (O + "id_token_is_no_access_token",), "bearer_claims": (O + "token_for_another_audience_opens_no_route",),
-        "route_profile": (O + "other_clients_credentials_open_no_route",), "user_enabled": (O + "disabled_user_passes_no_route",)}),
+        "route_profile": (O + "other_clients_credentials_open_no_route",),
+        "route_key": ("interop/test_interop_dhis2_versions.py::test_route_key_opens_the_route_and_nothing_else",),
+        "user_enabled": (O + "disabled_user_passes_no_route",)}),
     # ---- browser
     Attack("step taken in another browser", "cve 18; rfc9700 bound to the browser", (
         B + "state_of_another_browser_is_refused", B + "session_cookie_changes_at_every_sign_in", B + "session_cookie_is_no_login_cookie_and_no_form"), {
