@@ -42,6 +42,7 @@ build/$(1)/%.o: %.c
 	@mkdir -p $$(@D)
 	@echo "  CC $$@"
 	@$$(CC) $$(CSTD) $$(CPPFLAGS) $$(PKGCFLAGS) $$(WARN) $(2) -MMD -MP -c -o $$@ $$<
+build/$(1)/broker/main.o: build/commit
 build/$(1)/broker/main.o: CPPFLAGS += -DIDBRIDGE_VERSION='"$(VERSION)"' -DIDBRIDGE_COMMIT='"$(COMMIT)"'
 # The message catalogue is compiled in: one object that holds every messages/*.json (see web/messages.S).
 build/$(1)/messages.o: broker/web/messages.S $$(MESSAGES)
@@ -51,7 +52,7 @@ build/$(1)/libidbridge.a: $$(SOURCES:%.c=build/$(1)/%.o) build/$(1)/messages.o
 	@rm -f $$@ && ar rcs $$@ $$^
 build/$(1)/idbridge: build/$(1)/broker/main.o build/$(1)/libidbridge.a
 	@echo "  LD $$@"
-	@$$(CC) $(2) -o $$@ $$^ $(3) $$(LIBS)
+	@$$(CC) $(2) -o $$@.new $$^ $(3) $$(LIBS) && mv -f $$@.new $$@
 build/$(1)/test/unit/%: build/$(1)/test/unit/%.o build/$(1)/libidbridge.a
 	@echo "  LD $$@"
 	@$$(CC) $(2) -o $$@ $$^ $(3) $$(LIBS) -lcmocka
@@ -66,9 +67,14 @@ $(eval $(call variant,tsan,$(TSAN),))
 $(eval $(call variant,mutants,-O1,))
 .SECONDARY:
 
+# Written only when it changes: main.c, which tells the version, is compiled again after a pull.
+build/commit: always
+	@mkdir -p $(@D)
+	@echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' > $@
+
 all: build/idbridge
 build/idbridge: build/release/idbridge
-	cp -f $< $@
+	cp -f $< $@.new && mv -f $@.new $@
 asan: build/asan/idbridge
 unit-programs: $(UNIT:%.c=build/asan/%)
 
@@ -141,4 +147,5 @@ help:
 	@echo "make mutants    every guard compiled out, one at a time: its tests must go red"
 	@echo "make layers     fails on an include that goes up"
 	@echo "make install    DESTDIR=, PREFIX=; make uninstall"
-.PHONY: all asan unit-programs demo demo-clean check mutants layers packages bench format clean install uninstall help
+always:
+.PHONY: always all asan unit-programs demo demo-clean check mutants layers packages bench format clean install uninstall help
