@@ -272,3 +272,16 @@ def test_a_prefetch_of_the_callback_page_uses_up_nothing(ministry):
     callback = m.at_esignet(url, AMINA)
     assert browser.once("HEAD", callback).status == 405
     assert browser.get(callback).url == m.dhis2 + "/"
+
+
+def test_refusals_leave_one_audit_row_per_reason(ministry):
+    """Anonymous floods cost no storage: counted in memory, written once a minute and at the end."""
+    m = ministry
+    for _ in range(3):
+        refusal(m, Browser().get(m.issuer + "/callback/national-id?code=x"), "bad_request", 400)
+    refused = [row for row in log_rows(m.log("bridge")) if row.get("event") == "refused"]
+    assert m.stop("bridge") == 0
+    rows = [line.split() for line in m.run("audit", "list").stdout.splitlines() if "login.refused" in line]
+    m.start_bridge()
+    assert {row[3] for row in rows} >= {row["reason"] for row in refused} and len(rows) < len(refused)
+    assert "the chain holds" in m.run("audit", "verify").stdout
