@@ -1,6 +1,7 @@
 // An OpenID provider nobody here wrote: npm oidc-provider with its own development login and consent pages.
 // Options (one JSON argument): port, clients (OpenID client metadata), signing (JWKs with private parts), people
 // ({id: claims}), profile (extra oidc-provider configuration).
+import { randomUUID } from 'node:crypto';
 import Provider from 'oidc-provider';
 
 const options = JSON.parse(process.argv[2]);
@@ -9,7 +10,7 @@ const issuer = `http://127.0.0.1:${options.port}`;
 const provider = new Provider(issuer, {
   clients: options.clients,
   jwks: { keys: options.signing },
-  cookies: { keys: [crypto.randomUUID()] },
+  cookies: { keys: [randomUUID()] },
   claims: { openid: ['sub'], profile: ['name', 'birthdate', 'gender'], email: ['email'] },
   findAccount: (ctx, id) => options.people[id] && {
     accountId: id,
