@@ -79,7 +79,7 @@ class Builder:
 
 def run_flow(binary, tests):
     """(failed, broken, output) of the pytest tests. Tests without [parameter] stand for all of their rows."""
-    ids = [str((ATTACKS if "/" not in test.split("::")[0] else ROOT / "test") / test) for test in tests]
+    ids = [f"{ATTACKS if '/' not in test.split('::')[0] else ROOT / 'test'}/{test}" for test in tests]
     with tempfile.NamedTemporaryFile(suffix=".xml") as report:
         done = run([PYTHON, "-m", "pytest", "-q", "--import-mode=importlib", "-p", "no:cacheprovider", "-p", "no:xdist", "-x",
                     f"--junitxml={report.name}", *ids], LIMIT_S * 3, env={**os.environ, "IDBRIDGE_BINARY": str(ROOT / binary), "PYTHONDONTWRITEBYTECODE": "1"})
