@@ -1,6 +1,9 @@
 /* Worker pools: a bounded queue and some threads. Called by front and login, which name a pool per step, one pool per
  * dependency, so that a hung ID provider holds only its own threads (docs: process model). The struct job is the
- * caller's; the pool owns it from pool_submit until run() is called, and touches it no more after. */
+ * caller's; the pool owns it from pool_submit until run() is called, and touches it no more after.
+ *
+ * One thread starts with the pool, the others when a job finds all of them busy: sixteen for every dependency that
+ * nobody has asked yet would cost half of the time to start. */
 #include "internal.h"
 
 #include <pthread.h>
@@ -12,7 +15,7 @@ struct pool {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct job *first, **last;
-    unsigned waiting, queue_max, threads;
+    unsigned waiting, idle, queue_max, threads, threads_max;
     bool stopping;
     char name[32];
     pthread_t thread[];
@@ -22,8 +25,10 @@ struct pool {
 static struct job *take(struct pool *p)
 {
     pthread_mutex_lock(&p->lock);
+    p->idle++;
     while (p->first == NULL && !p->stopping)
         pthread_cond_wait(&p->wake, &p->lock);
+    p->idle--;
     struct job *j = p->first;
     if (j != NULL) {
         p->first = j->next;
@@ -63,6 +68,15 @@ static int start_thread(pthread_t *t, struct pool *p)
     return rc;
 }
 
+/* The lock is held, or nobody else knows the pool yet. False: the system gives no more threads. */
+static bool one_more(struct pool *p)
+{
+    bool started = start_thread(&p->thread[p->threads], p) == 0;
+    if (started)
+        p->threads++;
+    return started;
+}
+
 static struct pool *pool_make(const char *name, unsigned threads, unsigned queue_max)
 {
     struct pool *p = calloc(1, sizeof *p + threads * sizeof p->thread[0]);
@@ -79,6 +93,7 @@ static struct pool *pool_make(const char *name, unsigned threads, unsigned queue
     }
     p->last = &p->first;
     p->queue_max = queue_max;
+    p->threads_max = threads;
     (void)snprintf(p->name, sizeof p->name, "%s", name);
     return p;
 }
@@ -87,14 +102,9 @@ static struct pool *pool_make(const char *name, unsigned threads, unsigned queue
 struct pool *pool_new(const char *name, unsigned threads, unsigned queue_max)
 {
     struct pool *p = threads == 0 ? NULL : pool_make(name, threads, queue_max);
-    if (p == NULL)
+    if (p != NULL && !one_more(p)) {
+        pool_stop(p);
         return NULL;
-    while (p->threads < threads) {
-        if (start_thread(&p->thread[p->threads], p) != 0) {
-            pool_stop(p);
-            return NULL;
-        }
-        p->threads++;
     }
     return p;
 }
@@ -115,7 +125,9 @@ enum result pool_submit(struct pool *p, struct job *j)
         *p->last = j;
         p->last = &j->next;
         p->waiting++;
-        pthread_cond_signal(&p->wake);
+        if (p->waiting > p->idle && p->threads < p->threads_max)
+            (void)one_more(p); /* none to be had: the others do the work */
+        pthread_cond_signal(&p->wake); /* under the lock: the job may be the one that ends the pool */
     }
     pthread_mutex_unlock(&p->lock);
     return accepted ? RESULT_OK : RESULT_OVERLOADED;

@@ -234,10 +234,11 @@ static enum result mark_json(struct fault *f, const struct mapping *m, struct ar
 static enum result candidates(struct fault *f, const struct mapping *m, const struct decision *d, uint64_t *marks)
 {
     for (size_t i = 0; i < d->person->group_count; i++) {
-        const char *both[2] = {d->person->groups[i].dn, d->person->groups[i].name};
-        for (size_t k = 0; k < 2; k++)
-            if (both[k] != NULL)
-                TRY(mark(f, m, d->arena, 'g', NULL, both[k], marks));
+        const struct group *g = &d->person->groups[i];
+        if (g->dn != NULL && m->by_dn)
+            TRY(mark(f, m, d->arena, 'g', NULL, g->dn, marks));
+        if (g->name != NULL && (m->by_name || strchr(g->name, '=') != NULL))
+            TRY(mark(f, m, d->arena, 'g', NULL, g->name, marks));
     }
     TRY(mark_json(f, m, d->arena, 'a', d->person->attributes, marks));
     TRY(mark_json(f, m, d->arena, 'c', d->claims, marks));

@@ -121,6 +121,8 @@ enum result index_build(struct fault *f, struct mapping *m)
         for (size_t v = 0; r->when_count > 0 && v < r->when[0].count; v++) {
             char *key = index_key(m->arena, r->when[0].kind, r->when[0].name, r->when[0].values[v]);
             NEED(f, key);
+            if (r->when[0].kind == 'g')
+                *(strchr(r->when[0].values[v], '=') != NULL ? &m->by_dn : &m->by_name) = true;
             TRY(file_rule(f, m, key, i));
         }
         TRY(file_refs(f, m, i));

@@ -47,6 +47,7 @@ struct mapping {
     size_t table_size;
     unsigned *always; /* rules without a condition */
     size_t always_count;
+    bool by_dn, by_name; /* how the rules write groups: the other way need not be looked up */
     unsigned *templated; /* rules that give something with a placeholder in it */
     size_t templated_count;
 };
