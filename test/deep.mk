@@ -51,10 +51,13 @@ analyze:
 TORTURE_FOLDERS := base web token mapping
 TORTURE_WRAPS   := malloc calloc realloc reallocarray strdup strndup
 TORTURED        := $(foreach f,$(TORTURE_FOLDERS),$(patsubst %.c,build/torture/%,$(sort $(wildcard test/unit/$(f)/test_*.c))))
-build/torture/test/unit/%: build/asan/test/unit/%.o build/asan/test/support/failalloc.o build/asan/libidbridge.a
+build/torture/idbridge.o: build/asan/libidbridge.a
+	@mkdir -p $(@D)
+	@ld -r $(TORTURE_WRAPS:%=--wrap=%) -o $@ --whole-archive $<
+build/torture/test/unit/%: build/asan/test/unit/%.o build/asan/test/support/failalloc.o build/torture/idbridge.o
 	@mkdir -p $(@D)
 	@echo "  LD $@"
-	@$(CC) $(ASAN) $(TORTURE_WRAPS:%=-Wl,--wrap=%) -o $@ $^ $(LIBS) -lcmocka
+	@$(CC) $(ASAN) -o $@ $^ $(LIBS) -lcmocka
 torture-programs: $(TORTURED)
 torture:
 	@sh test/support/packages.sh check

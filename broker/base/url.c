@@ -70,6 +70,7 @@ enum result url_parse(struct fault *f, struct arena *a, const char *url, struct 
 {
     char *scheme, *host, *port, *path, *query;
     *out_r = (struct url_parts){0};
+    NEED(f, url); /* callers hand over what arena_printf gave */
     TRY(check_characters(f, url));
     __attribute__((cleanup(cleanup_handle))) CURLU *u = curl_url();
     NEED(f, u);

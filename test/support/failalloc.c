@@ -1,7 +1,7 @@
-/* Makes one allocation fail (curl's torture test is the model). Linked into the unit tests of `make torture` with ld's
- * --wrap, so that what our code and the tests ask for comes here, and what a library asks for itself does not: no library
- * promises much when memory is out, and AddressSanitizer goes on seeing everything. jansson is the exception: it lets
- * itself be given other functions, and its objects are made in nearly every function of ours.
+/* Makes one allocation fail (curl's torture test is the model). For the unit tests of `make torture` our library is linked
+ * with ld's --wrap: what our code asks for comes here, what the test and the libraries ask for does not (no library promises
+ * much when memory is out), and AddressSanitizer goes on seeing everything. jansson is the exception: it lets itself be
+ * given other functions, and its objects are made in nearly every function of ours.
  *
  * FAILALLOC_AT=N: the N-th allocation fails, that one only. FAILALLOC_LIST=FILE: none fails; the number of every allocation
  * that comes from somewhere new, by its call stack, is written to FILE, one a line. Run by test/torture.py. */
@@ -23,12 +23,6 @@ static FILE *list;
 static pthread_mutex_t list_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t stacks[STACKS]; /* hashes of those that were met; open addressing */
 
-void *__real_malloc(size_t n);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t n);
-void *__real_reallocarray(void *p, size_t n, size_t size);
-char *__real_strdup(const char *s);
-char *__real_strndup(const char *s, size_t n);
 void *__wrap_malloc(size_t n);
 void *__wrap_calloc(size_t n, size_t size);
 void *__wrap_realloc(void *p, size_t n);
@@ -76,27 +70,27 @@ static bool fails(void)
 
 void *__wrap_malloc(size_t n)
 {
-    return fails() ? NULL : __real_malloc(n);
+    return fails() ? NULL : malloc(n);
 }
 void *__wrap_calloc(size_t n, size_t size)
 {
-    return fails() ? NULL : __real_calloc(n, size);
+    return fails() ? NULL : calloc(n, size);
 }
 void *__wrap_realloc(void *p, size_t n)
 {
-    return fails() ? NULL : __real_realloc(p, n);
+    return fails() ? NULL : realloc(p, n);
 }
 void *__wrap_reallocarray(void *p, size_t n, size_t size)
 {
-    return fails() ? NULL : __real_reallocarray(p, n, size);
+    return fails() ? NULL : reallocarray(p, n, size);
 }
 char *__wrap_strdup(const char *s)
 {
-    return fails() ? NULL : __real_strdup(s);
+    return fails() ? NULL : strdup(s);
 }
 char *__wrap_strndup(const char *s, size_t n)
 {
-    return fails() ? NULL : __real_strndup(s, n);
+    return fails() ? NULL : strndup(s, n);
 }
 
 __attribute__((constructor)) static void start(void)
