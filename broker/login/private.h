@@ -45,6 +45,7 @@ CHECKED enum result login_check_status(struct fault *f, const struct person *p, 
 /* reasons.c, refusals.c */
 const struct reason *reason_at(size_t i); /* NULL past the last row */
 void refusals_count(size_t reason);
+void refusals_person(const struct exchange *x, const struct login *l, const char *reason); /* nothing for the unknown */
 
 /* held.c: what the person held before this sign-in (account station) and, in a transaction, holds from now on */
 struct held {

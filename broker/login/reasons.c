@@ -119,6 +119,7 @@ enum result login_stop(struct exchange *x, enum result r, const char *reason)
     const struct work *w = x->work;
     x->fault.result = r;
     const struct reason *why = login_reason(reason != NULL ? reason : login_reason_of(&x->fault));
+    refusals_person(x, &w->l, why->code);
     login_refuse(x, why->code, why->restart ? again_restart(x, &w->l) : again_application(x, w->l.client_id));
     return RESULT_OK;
 }
