@@ -36,6 +36,7 @@ static void test_snapshot_lives_as_long_as_it_is_borrowed(void **state)
 {
     (void)state;
     struct snapshot_slot *slot = snapshot_slot_new();
+    assert_non_null(slot);
     CLEANUP(arena) struct arena *a = arena_new(4096);
     assert_null(snapshot_slot_borrow(slot));
     assert_null(snapshot_slot_value(slot, a));
@@ -87,6 +88,7 @@ static void test_snapshot_under_threads(void **state)
     (void)state;
     pthread_t readers[8];
     shared = snapshot_slot_new();
+    assert_non_null(shared);
     snapshot_slot_set(shared, snapshot_new(value_new(0), value_free));
     for (size_t i = 0; i < COUNT_OF(readers); i++)
         assert_int_equal(pthread_create(&readers[i], NULL, read_shared, NULL), 0);
@@ -238,6 +240,7 @@ static void test_job_resubmits_itself(void **state)
     (void)state;
     struct job j = {.run = run_chain};
     chain_pool = pool_new("chain", 2, 1);
+    assert_non_null(chain_pool);
     assert_result(RESULT_OK, pool_submit(chain_pool, &j));
     for (int i = 0; i < 5000 && atomic_load(&chained) <= 1000; i++)
         usleep(1000);
