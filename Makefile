@@ -126,6 +126,7 @@ install: all
 	install -D -m 0644 docs/idbridge.8 "$(DESTDIR)$(PREFIX)/share/man/man8/idbridge.8"
 	install -D -m 0644 docs/idbridge.ini.5 "$(DESTDIR)$(PREFIX)/share/man/man5/idbridge.ini.5"
 	install -D -m 0644 deploy/systemd/idbridge.service "$(DESTDIR)$(PREFIX)/lib/systemd/system/idbridge.service"
+	sed -i 's|^ExecStart=/usr/sbin/|ExecStart=$(PREFIX)/sbin/|' "$(DESTDIR)$(PREFIX)/lib/systemd/system/idbridge.service"
 	install -D -m 0644 deploy/systemd/idbridge.sysusers "$(DESTDIR)$(PREFIX)/lib/sysusers.d/idbridge.conf"
 	install -D -m 0644 deploy/systemd/idbridge.tmpfiles "$(DESTDIR)$(PREFIX)/lib/tmpfiles.d/idbridge.conf"
 	install -D -m 0644 LICENSE "$(DESTDIR)$(PREFIX)/share/doc/idbridge/copyright"
