@@ -62,7 +62,7 @@ enum result provider_client_check(struct fault *f, struct arena *a, const struct
     return check_uris(f, a, c->post_logout_redirect_uris);
 }
 
-static const char *first_of(struct arena *a, const char *json_array)
+const char *client_first_uri(struct arena *a, const char *json_array)
 {
     struct fault ignored = {0};
     json_t *list;
@@ -75,7 +75,7 @@ static const char *first_of(struct arena *a, const char *json_array)
 char *provider_dhis_conf(struct arena *a, const char *issuer, const char *provider_id, const struct client *c,
                          const char *secret)
 {
-    const char *redirect = first_of(a, c->redirect_uris), *after_logout = first_of(a, c->post_logout_redirect_uris);
+    const char *redirect = client_first_uri(a, c->redirect_uris), *after_logout = client_first_uri(a, c->post_logout_redirect_uris);
     const struct {
         const char *key, *value, *path;
     } rows[] = {

@@ -43,14 +43,11 @@ static void read_target(struct exchange *x, const struct params *p, const char *
 {
     struct client c;
     struct fault ignored = {0};
-    json_t *list;
-    const char *uri = param_get(p, "post_logout_redirect_uri"), *registered;
+    const char *uri = param_get(p, "post_logout_redirect_uri");
     if (client_id == NULL || store_client_get(&ignored, x->view, x->arena, client_id, &c) != RESULT_OK)
         return;
-    registered = c.post_logout_redirect_uris;
     g->application = c.name;
-    if (registered != NULL && json_parse(&ignored, x->arena, registered, strlen(registered), 64u << 10, &list) == RESULT_OK)
-        g->back = json_string_value(json_array_get(list, 0));
+    g->back = client_first_uri(x->arena, c.post_logout_redirect_uris);
     if (uri != NULL && !GUARD(post_logout_redirect_uri, !client_allows_uri(x->arena, c.post_logout_redirect_uris, uri)))
         g->redirect_uri = uri;
 }

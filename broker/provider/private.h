@@ -28,6 +28,7 @@ struct caller {
 CHECKED enum result caller_read(struct exchange *x, struct caller *c);
 CHECKED enum result caller_fetch_keys(struct exchange *x, struct caller *c); /* jwks_uri, RUN_DHIS2 */
 bool client_allows_uri(struct arena *a, const char *json_array, const char *uri); /* exact string */
+const char *client_first_uri(struct arena *a, const char *json_array);            /* NULL: none is registered */
 
 /* mint.c: tokens out of a grant. */
 struct minted {

@@ -112,3 +112,12 @@ def test_silent_second_login_and_logout(setting):
     assert url.startswith(ministry.esignet), "after the logout the ID provider is asked again"
     dead = browser.get(origin + "/refresh")
     assert dead.status == 500 and json.loads(dead.body)["error"] == "invalid_grant"
+
+
+def test_logout_without_a_registered_address_ends_on_a_page_with_a_way_back(setting):
+    ministry, origin = setting
+    page = ministry.login(PERSON, link=LINK, start=f"{origin}/login?name=basic")
+    hint = got(page)["tokens"]["id_token"]
+    page = page.browser.get(f"{ministry.issuer}/logout?id_token_hint={hint}&post_logout_redirect_uri=https://elsewhere.example/")
+    assert page.status == 200 and page.url.startswith(ministry.issuer) and "You may still be signed in at: Portal basic" in page.text
+    assert page.html.links == [origin + "/bye"] and "Back to Portal basic" in page.text

@@ -136,6 +136,9 @@ def test_refusal_pages(walk, portal, chooser):
     walk.sign_in(IDS["dina.disabled"])
     walk.look("refused", "error.title")
     assert walk.texts["reason.person_disabled"] in walk.browser.text
+    back = walk.browser.find("main a")
+    assert back.text == walk.texts["back.link"].replace("{application}", "Health portal")
+    assert back.get_property("href") == walk.ministry.dhis2 + "/"
     walk.browser.open(walk.ministry.issuer + "/authorize?client_id=nobody")
     walk.look("unknown-application", "error.title")
     walk.browser.open(walk.ministry.issuer + "/no-such-page")

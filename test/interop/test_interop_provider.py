@@ -12,6 +12,7 @@ from ministry import DEMO_PASSWORD, free_ports
 
 SECRET = "p%:+ /&=~!\"secret"  # what RFC 6749 §2.3.1 asks to be form-urlencoded before base64
 PEOPLE = {"ab-1001": {"name": "Amina Diallo", "birthdate": "1988-04-12", "gender": "female", "email": "a@example.org"},
+          "ab-1003": {"name": "Mara Jallow", "birthdate": "1990-02-03", "gender": "female", "email": "m@example.org"},
           "ab-1002": {"name": "Samuel Okoro", "birthdate": "1975-01-31", "gender": "male", "email": "s@example.org"}}
 # name of the [upstream]: (auth_method, assertion_alg, id_token alg, userinfo, userinfo_algs, enc)
 WAYS = {
@@ -88,6 +89,20 @@ def test_whole_login_with_linking_by_client_secret_basic(ministry):
     again = Browser()
     page = sign_in(ministry, again, "generic-basic", "ab-1001")  # now without the linking page
     assert page.url.startswith(ministry.dhis2) and me(ministry, again) == me(ministry, browser)
+
+
+def test_somebody_else_may_sign_in_at_the_linking_page(ministry):
+    """The provider remembers the person before; "Not me" makes it ask again."""
+    browser = Browser()
+    page = sign_in(ministry, browser, "generic-basic", "ab-1003")
+    assert "Mara Jallow" in page.text
+    other = next(link for link in page.html.links if "other=1" in link)
+    page = browser.get(ministry.issuer + other)
+    assert page.url.startswith(ministry.provider) and "password" in page.body, (page.url, page.text)
+    while page.url.startswith(ministry.provider):  # between the two people it has a page that scripts send on
+        form = page.form("")
+        page = browser.submit(form, **({"login": "ab-1002", "password": "any"} if "/interaction/" in form["action"] else {}))
+    assert "Mara Jallow" not in page.text and ("Samuel Okoro" in page.text or page.url.startswith(ministry.dhis2))
 
 
 @pytest.mark.parametrize("name", [name for name in WAYS if name != "generic-basic"])
