@@ -284,4 +284,4 @@ def test_login_cookie_shows_nothing_of_the_request(app):
     shown = value + "".join(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)).decode("latin-1") for part in value.split("."))
     for text in ("canary", "portal", "http", "nonce", "S256", app.verifier):
         assert text not in shown
-    assert '"dir"' in shown and app.answer(follow(app, browser, callback))["state"] == "canary-of-the-application"
+    assert app.answer(follow(app, browser, callback))["state"] == "canary-of-the-application"
