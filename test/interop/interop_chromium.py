@@ -124,8 +124,9 @@ class Chromium:
         return self.driver.execute_script("""
             const wide = document.documentElement.clientWidth;
             const over = Math.max(document.documentElement.scrollWidth, document.body.scrollWidth) - wide;
-            return over <= 0 ? [] : [over, ...[...document.querySelectorAll('body *')].filter(e =>
-                e.getBoundingClientRect().right > wide + 0.5 || e.getBoundingClientRect().left < -0.5).map(e => e.outerHTML.slice(0, 80))]""")
+            const out = e => e.getBoundingClientRect().right > wide + 0.5 || e.getBoundingClientRect().left < -0.5;
+            const named = [...document.querySelectorAll('body *')].filter(out).map(e => e.outerHTML.slice(0, 80));
+            return over <= 0 ? [] : [over, ...named]""")
 
     def picture(self, width):
         """The whole page as PNG bytes: the window is made as tall as the page is."""

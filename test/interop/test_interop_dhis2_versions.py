@@ -51,12 +51,13 @@ def test_login_and_logout(ministry, signed_in):
 
 def bearer(ministry):
     """An access token for DHIS2 itself, as its Android app or a script would get it."""
-    conf = dict(line.split(" = ", 1) for line in (ministry.folder / "dhis.conf").read_text().splitlines() if " = " in line and line[0] != "#")
+    lines = (ministry.folder / "dhis.conf").read_text().splitlines()
+    conf = dict(line.split(" = ", 1) for line in lines if " = " in line and line[0] != "#")
     client_id, secret = conf["oidc.provider.bridge.client_id"], conf["oidc.provider.bridge.client_secret"]
     challenge = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).decode().rstrip("=")
     start = f"{ministry.issuer}/authorize?" + urlencode({
-        "response_type": "code", "client_id": client_id, "redirect_uri": SECOND_REDIRECT, "scope": "openid email", "state": "s", "nonce": "n",
-        "code_challenge": challenge, "code_challenge_method": "S256"})
+        "response_type": "code", "client_id": client_id, "redirect_uri": SECOND_REDIRECT, "scope": "openid email", "state": "s",
+        "nonce": "n", "code_challenge": challenge, "code_challenge_method": "S256"})
     page = ministry.login(PERSON, link=LINK, start=start, follow=lambda url: not url.startswith(SECOND_REDIRECT))
     code, = parse_qs(urlsplit(page.location).query)["code"]
     basic = base64.b64encode(f"{quote(client_id, safe='')}:{quote(secret, safe='')}".encode()).decode()
@@ -99,7 +100,8 @@ def test_route_key_opens_the_route_and_nothing_else(ministry, signed_in):
     assert ask() == 403
     assert ask(key, url=ministry.issuer + "/userinfo") == 401
     basic = base64.b64encode(f"{client_id}:{secret}".encode()).decode()
-    answer = Browser(headers={"Authorization": "Basic " + basic}).once("POST", ministry.issuer + "/token", form={"grant_type": "client_credentials"})
+    answer = Browser(headers={"Authorization": "Basic " + basic}).once("POST", ministry.issuer + "/token",
+                                                                      form={"grant_type": "client_credentials"})
     assert answer.status == 401, "it is no client secret"
     done = ministry.run("client", "add", "portal-key", "--redirect-uri", SECOND_REDIRECT, "--auth-method", "route_key", check=False)
     assert done.returncode == 1 and "route_key is for --profile route" in done.stderr

@@ -25,7 +25,7 @@ def register(ministry, folder, name, origin, keys):
         given = {"jwks": {"keys": [pair["private"]]}}
     if name == "public":
         words = ["--require-pkce"]
-    printed = ministry.run("client", "add", f"app {name}".replace(" ", "-"), "--name", f"Portal {name}", "--redirect-uri", f"{origin}/callback",
+    printed = ministry.run("client", "add", f"app-{name}", "--name", f"Portal {name}", "--redirect-uri", f"{origin}/callback",
                            "--post-logout-redirect-uri", f"{origin}/bye", "--auth-method", METHODS[name], "--sso", "silent",
                            "--audience", "https://portal.health.example", *words, "--grant-types",
                            GRANTS + ("" if name == "public" else " client_credentials")).stdout

@@ -45,7 +45,8 @@ def ministry(make_ministry):
 @pytest.fixture(scope="module")
 def portal(ministry):
     """Its redirect address is a page that shows itself whatever comes with it."""
-    return App(ministry, "portal", redirect_uri=ministry.dhis2 + "/login/", name="Health portal", upstream="national-id", options=("--sso", "ask"))
+    return App(ministry, "portal", redirect_uri=ministry.dhis2 + "/login/", name="Health portal", upstream="national-id",
+               options=("--sso", "ask"))
 
 
 @pytest.fixture(scope="module")
