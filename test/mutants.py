@@ -96,7 +96,10 @@ def run_unit(program):
 def judge(builder, guard, tests):
     """(guard, verdict, seconds): killed by every named test, or which ones it survived."""
     started, folder, survived, broken = time.monotonic(), ROOT / BUILD / "one" / guard, [], []
-    binary, extra = builder.mutant(guard)
+    try:
+        binary, extra = builder.mutant(guard)
+    except RuntimeError as problem:
+        return guard, [], [str(problem)], time.monotonic() - started
     for test in tests:
         if test.startswith("unit/"):
             failed, bad, output = run_unit(builder.unit(folder, test.split("::")[0], extra))

@@ -2,14 +2,18 @@
 
 Every attack has a twin: the same request in its honest form succeeds, so a test cannot pass because everything is refused.
 """
+import base64
 import contextlib
+import json
 import os
 import socket
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
 from flow_kit import AMINA, App, Browser, sub_of, users
+from jwcrypto import jws
 
 UPSTREAM = "national-id"
 REQUIRED = os.environ.get("IDBRIDGE_REQUIRE_VECTORS") == "1"
@@ -135,6 +139,17 @@ def tokens_of(app, **changes):
     status, answer, _ = app.redeem(code_of(app, **changes))
     assert status == 200, answer
     return answer
+
+
+def assertion_form(app, key=None, header=None, **changes):
+    """client_credentials by private_key_jwt; claims changed as said, None leaves one out."""
+    now = int(time.time())
+    claims = {"iss": "asserted", "sub": "asserted", "aud": app.m.issuer + "/token", "iat": now, "exp": now + 60,
+              "jti": base64.urlsafe_b64encode(str(time.monotonic_ns()).encode()).decode(), **changes}
+    token = jws.JWS(json.dumps({k: v for k, v in claims.items() if v is not None}).encode())
+    token.add_signature(key or app.key, None, json.dumps(header or {"alg": "ES256", "kid": "app-key"}))
+    return {"grant_type": "client_credentials", "client_assertion": token.serialize(compact=True), "client_assertion_type":
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}
 
 
 # ---- what must not have happened

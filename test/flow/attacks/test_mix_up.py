@@ -143,6 +143,17 @@ def test_replayed_callback_is_refused_though_the_provider_takes_the_code_twice(s
         assert got.status >= 400 and b"password" not in got.body and got.get("Location") is None
 
 
+@pytest.mark.parametrize("sub", ["s" * 256, "s" * 3000, "", "a b", "a\u00e9"])
+def test_sub_that_no_store_should_hold_is_refused(scene, evil, sub):
+    """OpenID Connect Core §2: at most 255 ASCII characters, even where userinfo says the same."""
+    m, app, _ = scene
+    evil.change_claims = lambda c: {**c, "sub": sub}
+    with nothing_happened(m):
+        refusal(m, signed_in_at_other(app, evil), "upstream_untrusted")
+    evil.change_claims = lambda c: {**c, "sub": "s" * 255}
+    assert asked_to_link(signed_in_at_other(app, evil))
+
+
 def test_userinfo_of_another_media_type_is_refused(scene, evil):
     """What comes under another type than the configured one is an error page or a trick, never claims."""
     m, app, _ = scene

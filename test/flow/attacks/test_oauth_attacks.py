@@ -6,7 +6,7 @@ import time
 from urllib.parse import quote, urlencode
 
 import pytest
-from attack_kit import (FORM, Browser, ask, code_of, follow, from_provider, link, nothing_happened, portal, rows, sign_in,
+from attack_kit import (FORM, Browser, ask, assertion_form, code_of, follow, from_provider, link, nothing_happened, portal, rows, sign_in,
                         tokens_of)
 from flow_kit import AMINA, App, claims_of, jwt_parts, refusal, users
 from jwcrypto import jwk, jws
@@ -280,16 +280,6 @@ def test_token_parameter_that_comes_twice_is_refused(app):
     assert ask(app.m, "POST", "/token", head, body()).status == 200
 
 
-def assertion_form(app, key=None, header=None, **changes):
-    now = int(time.time())
-    claims = {"iss": "asserted", "sub": "asserted", "aud": app.m.issuer + "/token", "iat": now, "exp": now + 60,
-              "jti": base64.urlsafe_b64encode(str(time.monotonic_ns()).encode()).decode(), **changes}
-    token = jws.JWS(json.dumps({k: v for k, v in claims.items() if v is not None}).encode())
-    token.add_signature(key or app.key, None, json.dumps(header or {"alg": "ES256", "kid": "app-key"}))
-    return {"grant_type": "client_credentials", "client_assertion": token.serialize(compact=True), "client_assertion_type":
-            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}
-
-
 def test_client_assertion_works_once(asserted):
     """CVE-2020-15222: the jti is stored before anything is handed out."""
     form = assertion_form(asserted)
@@ -354,6 +344,16 @@ def test_token_for_another_audience_opens_no_route(ministry, app):
         assert ready(answer["access_token"], *users) == 403, users
     assert ask(m, "GET", "/verification/ready", [("X-Forwarded-User", "admin")]).status == 403  # forged without the credential
     assert ready(answer["access_token"], "admin") == 200
+
+
+def test_route_token_for_another_audience_opens_nothing(ministry):
+    """RFC 9700 §2.3: also a Route's own token is good for the audience that it names and for no other."""
+    m = ministry
+    ready = lambda app: ask(m, "GET", "/verification/ready", [("X-Forwarded-User", "admin"), ("Authorization", "Bearer " + app.post(
+        {"grant_type": "client_credentials"})[1]["access_token"])]).status
+    add = {"grants": "client_credentials", "options": (), "profile": "route", "dhis2": "hmis"}
+    assert ready(App(m, "route-elsewhere", audience="https://elsewhere.example/verification", **add)) == 403
+    assert ready(App(m, "route-here", **add)) == 200
 
 
 def test_disabled_user_passes_no_route(ministry, app):
