@@ -16,6 +16,8 @@ struct decision {
     struct granted *list;
     size_t count, room;
     size_t last[GRANT_KINDS]; /* place + 1 of the newest of each kind */
+    const char *filled_from, **filled; /* the template filled last, and what came of it */
+    size_t filled_count;
     json_t *trace;
 };
 
@@ -186,19 +188,36 @@ static enum result add(struct fault *f, struct decision *d, const struct rule *r
     return RESULT_OK;
 }
 
+/* Fills a template into d->filled: an attribute with several values gives one reference each. Many rules in a row use the
+ * same one, so the last is kept. */
+static enum result fill_all(struct fault *f, struct decision *d, const char *ref)
+{
+    if (d->filled_from != NULL && strcmp(d->filled_from, ref) == 0)
+        return RESULT_OK;
+    const char *open = strchr(ref, '{'), *close = open == NULL ? NULL : strchr(open, '}');
+    char *name = close == NULL ? NULL : arena_strndup(d->arena, open + 1, (size_t)(close - open - 1));
+    const json_t *values = name == NULL ? NULL : template_source(d, name);
+    bool list = json_is_array(values);
+    d->filled_count = list ? json_array_size(values) : 1;
+    d->filled = arena_alloc(d->arena, d->filled_count * sizeof(*d->filled));
+    NEED(f, d->filled);
+    for (size_t i = 0; i < d->filled_count; i++)
+        d->filled[i] = fill(d, ref, list ? json_string_value(json_array_get(values, i)) : NULL);
+    d->filled_from = ref;
+    return RESULT_OK;
+}
+
 static enum result give_all(struct fault *f, struct decision *d, const struct rule *r)
 {
     for (size_t i = 0; i < r->give_count; i++) {
         const struct give *g = &r->give[i];
-        const char *open = strchr(g->ref, '{'), *close = open == NULL ? NULL : strchr(open, '}');
-        char *name = close == NULL ? NULL : arena_strndup(d->arena, open + 1, (size_t)(close - open - 1));
-        const json_t *values = name == NULL ? NULL : template_source(d, name);
-        size_t n;
-        json_t *one;
-        if (!json_is_array(values))
-            TRY(add(f, d, r, g, fill(d, g->ref, NULL)));
-        json_array_foreach(values, n, one) /* an attribute with several values gives one reference each */
-            TRY(add(f, d, r, g, fill(d, g->ref, json_string_value(one))));
+        if (strchr(g->ref, '{') == NULL) {
+            TRY(add(f, d, r, g, g->ref));
+            continue;
+        }
+        TRY(fill_all(f, d, g->ref));
+        for (size_t k = 0; k < d->filled_count; k++)
+            TRY(add(f, d, r, g, d->filled[k]));
     }
     return RESULT_OK;
 }
