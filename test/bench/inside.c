@@ -131,12 +131,17 @@ static void verify_once(void *arg)
     arena_free(a);
 }
 
-static void peek_once(void *arg)
+/* Everything before a key is touched: a token whose signature lacks bytes is refused as the gate's last act. */
+static void gate_once(void *arg)
 {
     struct ours *o = arg;
+    const char *algs[] = {o->alg, NULL};
+    const struct token_policy policy = {.algs = algs};
     struct token_parts parts;
+    enum token_fault why;
     struct arena *a = arena_new(1u << 20);
-    MUST(token_peek(&fault, a, o->token, strlen(o->token), &parts));
+    if (token_verify(&fault, a, o->token, strlen(o->token) - 4, o->keys, &policy, &parts, &why) == RESULT_OK)
+        exit(1);
     arena_free(a);
 }
 
@@ -154,7 +159,7 @@ static void tokens(struct arena *a, const char *alg, EVP_PKEY *key)
 {
     const char *kid, *private_jwk, *public_jwk;
     char names[5][40];
-    static const char *const what[] = {"bare sign", "token_sign", "bare verify", "token_verify", "token_peek 2 KB"};
+    static const char *const what[] = {"bare sign", "token_sign", "bare verify", "token_verify", "gate 2 KB"};
     struct bare bare = {.key = key};
     struct ours ours = {.alg = alg, .claims = claims(0)};
     struct ours large = {.alg = alg, .claims = claims(1100)};
@@ -162,10 +167,11 @@ static void tokens(struct arena *a, const char *alg, EVP_PKEY *key)
     MUST(token_private_parse(&fault, private_jwk, NULL, &ours.key));
     MUST(token_keys_parse_one(&fault, public_jwk, strlen(public_jwk), &ours.keys));
     large.key = ours.key;
+    large.keys = ours.keys;
     token_once(&large);
     struct work group[] = {{.once = bare_sign, .arg = &bare}, {.once = token_once, .arg = &ours},
                            {.once = bare_verify, .arg = &bare}, {.once = verify_once, .arg = &ours},
-                           {.once = peek_once, .arg = &large}};
+                           {.once = gate_once, .arg = &large}};
     for (size_t i = 0; i < COUNT_OF(group); i++) {
         (void)snprintf(names[i], sizeof names[i], "%s %s", what[i], alg);
         group[i].name = names[i];

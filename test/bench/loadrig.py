@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, quote_plus, urlencode, urlsplit
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "test" / "support")]
-from ministry import DEMO_PASSWORD, PIN, PYTHON, Ministry, rules  # noqa: E402
+from ministry import ACR, DEMO_PASSWORD, PIN, PYTHON, Ministry, free_ports, rules  # noqa: E402, F401
 
 RELEASE = ROOT / "build" / "idbridge"
 TICK = os.sysconf("SC_CLK_TCK")

@@ -5,8 +5,7 @@ import subprocess
 import time
 from urllib.parse import parse_qs, urlsplit
 
-from ministry import ACR, free_ports
-from loadrig import ROOT, Kept, Rig, cpu_s, together
+from loadrig import ACR, ROOT, Kept, Rig, cpu_s, free_ports, together
 
 PROGRAM = ROOT / "build" / "release" / "test" / "bench" / "provider"
 

@@ -1,0 +1,34 @@
+#!/usr/bin/python3
+"""How long from exec to the first "ready"? Called by run.py; the bridge must be down."""
+import signal
+import socket
+import statistics
+import subprocess
+import time
+
+
+def once(rig):
+    address = ("127.0.0.1", rig.ports["bridge"])
+    started = time.monotonic()
+    process = subprocess.Popen([rig.binary, "serve"], env=rig.environment, cwd=rig.folder, stdin=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL)
+    try:
+        while time.monotonic() - started < 10:
+            try:
+                with socket.create_connection(address, timeout=5) as one:
+                    one.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+                    if b" 200 " in one.recv(400):
+                        return (time.monotonic() - started) * 1000
+            except OSError:
+                pass
+            time.sleep(0.0003)  # leaves the processor to the bridge
+        raise RuntimeError("not ready within ten seconds")
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def ready_ms(rig, times=25):
+    """(fastest, median): on a busy machine the fastest says what the program takes, the median what the machine gave."""
+    took = sorted(once(rig) for _ in range(times))
+    return took[0], statistics.median(took)
