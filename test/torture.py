@@ -6,14 +6,15 @@
 A test may well fail then: its assertion says what was not done, or it takes a NULL for text and falls over itself (these
 are counted: "in the test"). What must not happen: a crash, an abort or a sanitizer's report whose innermost line is in
 broker/, or a run that does not end. Of the allocations that come from the same place, call stack and all, the first one
-fails; of those at most --most, spread evenly, and for at most --seconds per program. The line of a program says how many
-of how many.
+fails; of those at most --most, drawn evenly (always the same ones), and for at most --seconds per program. The line of a
+program says how many of how many.
 Leaks are not looked for: an assertion that fails leaves its test by longjmp and frees nothing.
 """
 import argparse
 import concurrent.futures
 import os
 import pathlib
+import random
 import re
 import subprocess
 import sys
@@ -22,6 +23,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RUN_SECONDS = 60
+LIST_SECONDS = 600  # every call stack is walked
 SANITIZERS = {
     # handle_*=2: cmocka must not take the signals from AddressSanitizer
     "ASAN_OPTIONS": "detect_leaks=0:handle_segv=2:handle_sigbus=2:handle_sigfpe=2:handle_sigill=2:"
@@ -31,11 +33,11 @@ SANITIZERS = {
 SIGNS = ("ERROR: AddressSanitizer", "runtime error:", "Test failed with exception")
 
 
-def run(program, **environment):
+def run(program, seconds=RUN_SECONDS, **environment):
     env = dict(os.environ, **SANITIZERS, **environment)
     try:
         return subprocess.run([program], cwd=ROOT, env=env, check=False, stdin=subprocess.DEVNULL, text=True,
-                              errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=RUN_SECONDS)
+                              errors="replace", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds)
     except subprocess.TimeoutExpired:
         return None
 
@@ -43,7 +45,7 @@ def run(program, **environment):
 def allocations(program):
     """Numbers of the allocations that come from somewhere new."""
     with tempfile.NamedTemporaryFile("r") as out:
-        done = run(program, FAILALLOC_LIST=out.name)
+        done = run(program, LIST_SECONDS, FAILALLOC_LIST=out.name)
         if done is None or done.returncode != 0:
             sys.exit(f"{program}: fails without any failing allocation")
         return [line.strip() for line in out]
@@ -67,9 +69,9 @@ def verdict(done):
 
 def torture(program, most, seconds):
     all_of_them = allocations(program)
-    step = max(1, -(-len(all_of_them) // most))
+    drawn = random.Random(0).sample(all_of_them, min(most, len(all_of_them)))
     tried, in_test, bad, end = 0, 0, {}, time.monotonic() + seconds
-    for at in all_of_them[::step]:
+    for at in drawn:
         if time.monotonic() > end:
             break
         tried += 1

@@ -73,7 +73,8 @@ static void prepare_bridge(void)
     close(fd);
     bridge.config = c;
     bridge.discovery = snapshot_slot_new();
-    MUST(bridge.discovery != NULL);
+    bridge.address_limits = limits_new(16, 1e9, 1e9);
+    MUST(bridge.discovery != NULL && bridge.address_limits != NULL);
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)

@@ -12,8 +12,13 @@ static struct bytes value_of(struct arena *a, const char *s)
 {
     char *copy = arena_strdup(a, s), *to = copy;
 
-    for (const char *from = copy; *from != '\0'; from++)
-        *to++ = from[0] == '\\' && from[1] == '0' ? (from++, '\0') : *from;
+    for (const char *from = copy; *from != '\0'; from++) {
+        bool nul = from[0] == '\\' && from[1] == '0';
+        from += nul;
+        *to++ = *from;
+        if (nul)
+            to[-1] = '\0';
+    }
     *to = '\0';
     return (struct bytes){(const unsigned char *)copy, (size_t)(to - copy)};
 }
