@@ -111,6 +111,7 @@ bench:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all build/release/test/bench/inside build/release/test/bench/provider
 	@$(PYTHON) test/bench/run.py
 format:
+	@sh test/support/packages.sh analyze
 	clang-format -i $(SOURCES) $(MAIN) include/idbridge/*.h
 compile_commands.json: Makefile
 	$(MAKE) -Bn --no-print-directory all | $(PYTHON) test/support/compile_commands.py > $@
@@ -146,6 +147,10 @@ help:
 	@echo "make check      all tests, under ASan and UBSan"
 	@echo "make bench      CPU per operation beside the bare signature; writes build/bench.json"
 	@echo "make mutants    every guard compiled out, one at a time: its tests must go red"
+	@echo "make fuzz       every parser that meets the network: a minute each (FUZZ_SECONDS=60) under ASan and UBSan"
+	@echo "make analyze    gcc -fanalyzer, clang-tidy and cppcheck over broker/"
+	@echo "make torture    unit tests again and again, each time with another allocation failing"
+	@echo "make tsan       unit tests of base, store and token under ThreadSanitizer"
 	@echo "make layers     fails on an include that goes up"
 	@echo "make install    DESTDIR=, PREFIX=; make uninstall"
 always:

@@ -263,6 +263,7 @@ static void test_workers_leave_signals_to_main(void **state)
     sigset_t mine;
     struct job j = {.run = run_mask};
     struct pool *p = pool_new("mask", 1, 1);
+    assert_non_null(p);
     assert_result(RESULT_OK, pool_submit(p, &j));
     pool_stop(p);
     assert_true(sigismember(&worker_mask, SIGTERM) == 1);
