@@ -45,7 +45,7 @@ static enum result read_signed(struct fault *f, struct arena *a, struct provider
     const char *jws = got->body;
     struct token_parts parts;
     bool wants_jwe = strcmp(p->userinfo, "jwe") == 0;
-    if (GUARD(userinfo_form, wants_jwe != token_looks_encrypted(got->body, got->body_len)))
+    if (wants_jwe != token_looks_encrypted(got->body, got->body_len))
         return FAULT(f, RESULT_DENIED, "userinfo is %s encrypted, which is not what is configured", wants_jwe ? "not" : "");
     if (wants_jwe)
         TRY(unwrap(f, a, p, got->body, got->body_len, &jws));

@@ -374,7 +374,7 @@ def test_disabled_user_passes_no_route(ministry, app):
 def test_other_clients_credentials_open_no_route(asserted):
     """A client with client_credentials whose token names the Route's audience is still no Route."""
     m = asserted.m
-    sly = App(m, "sly", grants="client_credentials", audience=m.issuer + "/verification")
+    sly = App(m, "sly", grants="client_credentials", audience=m.issuer + "/verification", profile="rfc9068", dhis2="hmis")
     status, answer, _ = sly.post({"grant_type": "client_credentials"})
     assert status == 200 and claims_of(answer["access_token"])["aud"] == m.issuer + "/verification"
     got = ask(m, "GET", "/verification/ready", [("Authorization", "Bearer " + answer["access_token"]), ("X-Forwarded-User", "admin")])
