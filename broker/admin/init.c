@@ -34,10 +34,11 @@ static enum result init_state(struct fault *f, const struct config *c, struct st
     admin_actor(first.actor, sizeof(first.actor));
     if (fresh)
         TRY(master_create(f, key, 0640));
-    if (mkdir(state, 0700) != 0 && errno != EEXIST)
+    bool made = mkdir(state, 0700) == 0;
+    if (!made && errno != EEXIST)
         return FAULT(f, RESULT_UNAVAILABLE, "cannot make %.100s: %s", state, strerror(errno));
-    if (!privilege_give_to_service(state, key))
-        return FAULT(f, RESULT_DENIED, "cannot hand key and state to user idbridge: %s", strerror(errno));
+    if (!privilege_settle(state, made, key))
+        return FAULT(f, RESULT_DENIED, "cannot hand key and state to their owner: %s", strerror(errno));
     TRY(master_load(f, key, m));
     if (!privilege_become_owner(state))
         return FAULT(f, RESULT_DENIED, "cannot become the owner of %.100s", state);

@@ -17,10 +17,17 @@ bool privilege_become_owner(const char *folder)
            setuid(st.st_uid) == 0;
 }
 
-bool privilege_give_to_service(const char *folder, const char *key_file)
+/* A folder that was there keeps its owner: systemd-tmpfiles made it, or an administrator who wants another user. */
+bool privilege_settle(const char *folder, bool made, const char *key_file)
 {
-    const struct passwd *pw = geteuid() == 0 ? getpwnam("idbridge") : NULL;
-    if (pw == NULL)
+    struct stat st;
+    if (geteuid() != 0)
         return true;
-    return chown(key_file, 0, pw->pw_gid) == 0 && chmod(key_file, 0640) == 0 && chown(folder, pw->pw_uid, pw->pw_gid) == 0;
+    const struct passwd *service = getpwnam("idbridge");
+    if (made && service != NULL && chown(folder, service->pw_uid, service->pw_gid) != 0)
+        return false;
+    if (stat(folder, &st) != 0)
+        return false;
+    gid_t reader = st.st_uid != 0 ? st.st_gid : service != NULL ? service->pw_gid : 0;
+    return chown(key_file, 0, reader) == 0 && chmod(key_file, 0640) == 0;
 }

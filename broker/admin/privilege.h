@@ -5,7 +5,8 @@
 #include <stdbool.h>
 
 bool privilege_become_owner(const char *folder); /* false: could not */
-/* Root on a machine with the static user idbridge: the folder is hers, the key file root:idbridge 0640. */
-bool privilege_give_to_service(const char *folder, const char *key_file);
+/* `init` as root. A folder that it `made` goes to the static user idbridge where there is one; the folder's owner may read
+ * the key file (root, its group, 0640). false: could not. */
+bool privilege_settle(const char *folder, bool made, const char *key_file);
 
 #endif

@@ -6,10 +6,12 @@ compares clocks, says what is wrong in words)".
 """
 import json
 import os
+import pwd
 import shutil
 import sqlite3
 import stat
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -27,6 +29,7 @@ class Machine:
     def __init__(self, folder, text=GOOD):
         self.folder, self.config = folder, folder / "idbridge.ini"
         self.config.write_text(text)
+        (folder / "state").mkdir(mode=0o700, exist_ok=True)  # init as root gives one that it makes to a user idbridge
 
     def run(self, *words, text=None):
         return subprocess.run([BINARY, *words], capture_output=True, text=True, input=text, timeout=60, cwd=self.folder,
@@ -66,6 +69,21 @@ def test_init_twice(machine):
     second = machine.good("init")
     assert "found" in second and key.read_bytes() == before and machine.good("key", "list") == keys
     assert {line.split()[1] for line in keys.splitlines()} == {"RS256", "ES256"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can hand files to somebody else")
+def test_a_state_folder_that_is_there_keeps_its_owner():
+    """Commands of root become that owner, who may read the key and nothing more."""
+    nobody = pwd.getpwnam("nobody")
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        theirs = Machine(Path(folder))
+        os.chown(theirs.folder / "state", nobody.pw_uid, nobody.pw_gid)
+        theirs.good("init")
+        theirs.good("map", "add", "nurses", "--group", "nurses", "--role", "Clinic worker")
+        assert {path.stat().st_uid for path in (theirs.folder / "state").iterdir()} == {nobody.pw_uid}
+        key = (theirs.folder / "master.key").stat()
+        assert (key.st_uid, key.st_gid, stat.S_IMODE(key.st_mode)) == (0, nobody.pw_gid, 0o640)
 
 
 def test_commands_before_init_say_so(machine):

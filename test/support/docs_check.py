@@ -257,6 +257,7 @@ def dhis_conf():
         ini = Path(folder) / "idbridge.ini"
         ini.write_text("[bridge]\nissuer = https://id.health.example\nmaster_key = master.key\n[store]\nfolder = state\n"
                        "[dhis2 hmis]\nurl = https://hmis.health.example\ntoken_file = hmis.token\n")
+        (Path(folder) / "state").mkdir(mode=0o700)  # init as root gives one that it makes to a user idbridge
         status, said = manpage.run("--config", str(ini), "init")
         if check(status == 0, page, said.strip()):
             status, said = manpage.run("--config", str(ini), "client", "add", "hmis", "--dhis2", "hmis", "--redirect-uri",

@@ -300,6 +300,7 @@ class Ministry:
             (self.folder / "reader.password").write_text(slapd_module.READER_PASSWORD + "\n")
             (self.folder / "dhis2.token").touch()
             self.write_config()
+            (self.folder / "state").mkdir(mode=0o700, exist_ok=True)  # ours: init gives a new one to a user idbridge
             self.run("init")
             self.register_at_esignet()
             self.add_clients()
