@@ -103,9 +103,11 @@ static enum result open_bridge(struct fault *f, bool dependencies, struct bridge
     b->ring = snapshot_slot_new();
     b->rules = snapshot_slot_new();
     b->discovery = snapshot_slot_new();
+    b->client_keys = snapshot_slot_new();
     NEED(f, b->ring);
     NEED(f, b->rules);
     NEED(f, b->discovery);
+    NEED(f, b->client_keys);
     if (!dependencies)
         return RESULT_OK;
     double per_second = (double)config_number(b->config, "listen", NULL, "requests_per_second");
@@ -143,7 +145,7 @@ void admin_close(struct bridge *b)
     limits_free(b->address_limits);
     if (b->store != NULL)
         store_close(b->store);
-    struct snapshot_slot *slots[] = {b->ring, b->rules, b->discovery};
+    struct snapshot_slot *slots[] = {b->ring, b->rules, b->discovery, b->client_keys};
     for (size_t i = 0; i < COUNT_OF(slots); i++)
         if (slots[i] != NULL)
             snapshot_slot_free(slots[i]);

@@ -125,7 +125,9 @@ static enum result move(struct fault *f, struct store_view *v, void *arg)
 {
     struct linking *q = arg;
     const char *person_id;
+    TRY(store_link_get(f, v, q->ad.arena, q->iss, q->sub, &q->link));
     TRY(person_id_of(f, v, q, &person_id));
+    TRY(store_revoke(f, v, NULL, NULL, q->link.person_id)); /* what the identity got as the other person ends now */
     TRY(store_link_move(f, v, q->iss, q->sub, q->person.key, person_id, q->person.dn));
     return admin_audit(&q->ad, v, "link.move", person_id, "ok");
 }

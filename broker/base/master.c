@@ -66,6 +66,7 @@ enum result master_create(struct fault *f, const char *path, unsigned mode)
 {
     if ((mode & OTHERS) != 0 || (mode & ~0777u) != 0)
         return FAULT(f, RESULT_INVALID, "a master key file of mode %04o would be open to everybody", mode);
+    NEED(f, path); /* callers hand over what arena_printf gave */
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0 && errno == EEXIST)
         return FAULT(f, RESULT_CONFLICT, "%s is there already; a master key is never overwritten", path);

@@ -103,7 +103,7 @@ struct pool *pool_new(const char *name, unsigned threads, unsigned queue_max)
 {
     struct pool *p = threads == 0 ? NULL : pool_make(name, threads, queue_max);
     if (p != NULL && !one_more(p)) {
-        pool_stop(p);
+        pool_free(p);
         return NULL;
     }
     return p;
@@ -142,7 +142,7 @@ unsigned pool_waiting(const struct pool *p)
     return waiting;
 }
 
-/* Not from one of its own threads: it waits for them. */
+/* Not from one of its own threads: it waits for them. A job that runs may still submit to this pool and is refused. */
 void pool_stop(struct pool *p)
 {
     if (p == NULL)
@@ -153,6 +153,14 @@ void pool_stop(struct pool *p)
     pthread_mutex_unlock(&p->lock);
     for (unsigned i = 0; i < p->threads; i++)
         pthread_join(p->thread[i], NULL);
+    p->threads = 0;
+}
+
+void pool_free(struct pool *p)
+{
+    if (p == NULL)
+        return;
+    pool_stop(p);
     pthread_cond_destroy(&p->wake);
     pthread_mutex_destroy(&p->lock);
     free(p);

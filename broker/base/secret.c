@@ -25,8 +25,8 @@ enum result config_secret(struct fault *f, const struct config *c, const char *s
     *out_r = fits ? strndup(text, len) : NULL;
     wipe(text, sizeof(text));
     if (!fits)
-        return FAULT(f, RESULT_INVALID, "[%s %s] %s %s: %s", section, name == NULL ? "" : name, key, path,
-                     n < 0 ? "cannot be read" : "empty or too long");
+        return FAULT(f, RESULT_INVALID, "[%s %s] %s %s: %s", section, name == NULL ? "" : name, key,
+                     n < 0 ? "cannot be read" : "is empty or too long", path); /* last: it is the one that may be cut off */
     NEED(f, *out_r);
     return RESULT_OK;
 }

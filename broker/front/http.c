@@ -267,6 +267,10 @@ static enum result add_dependencies(struct fault *f, struct front *fr, enum wher
     return RESULT_OK;
 }
 
+#define STORE_TENTHS 100 /* the writer commits within that, or nobody is left to care */
+#define CLIENT_WORKERS 4u /* key sets of applications, mail: rare and slow */
+#define CLIENT_QUEUE 64u
+
 static enum result make_pools(struct fault *f, struct front *fr)
 {
     const struct bridge *b = fr->bridge;
@@ -279,6 +283,8 @@ static enum result make_pools(struct fault *f, struct front *fr)
     fr->directory = pool_new("directory", (unsigned)config_number(cfg, "listen", NULL, "dependency_workers"),
                              (unsigned)config_number(cfg, "listen", NULL, "dependency_queue"));
     NEED(f, fr->directory);
+    fr->clients = pool_new("clients", CLIENT_WORKERS, CLIENT_QUEUE);
+    NEED(f, fr->clients);
     const char *const *names;
     size_t n = upstreams_names(b->upstreams, &names);
     TRY(add_dependencies(f, fr, RUN_UPSTREAM, names, n));
@@ -335,24 +341,42 @@ static bool drained(struct front *fr, int tenths)
     return idle && atomic_load(&fr->open) == 0;
 }
 
-/* Quiesce, let what runs run, resume all (the workers do), then stop: libmicrohttpd wants no connection suspended. */
+static void each_pool(struct front *fr, void (*act)(struct pool *))
+{
+    for (size_t i = 0; i < fr->dependency_count; i++)
+        act(fr->dependencies[i].pool);
+    act(fr->directory);
+    act(fr->clients);
+    act(fr->cpu);
+}
+
+static void wait_tenths(struct front *fr, int most, bool (*over)(struct front *, int))
+{
+    for (int tenths = 0; tenths < most && !over(fr, tenths); tenths++)
+        (void)nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+}
+
+static bool nothing_open(struct front *fr, int tenths)
+{
+    (void)tenths;
+    return atomic_load(&fr->open) == 0;
+}
+
+/* Quiesce, let what runs run, stop all pools before any is freed (a job moves from one to the other), wait for what the
+ * store still has, and only then stop libmicrohttpd: it wants no connection suspended. */
 void front_stop(struct front *fr, int seconds)
 {
     int listen_fd = fr->daemon == NULL ? -1 : MHD_quiesce_daemon(fr->daemon);
     if (listen_fd >= 0)
         close(listen_fd);
-    for (int tenths = 0; tenths < seconds * 10 && !drained(fr, tenths); tenths++)
-        (void)nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
-    if (fr->cpu != NULL)
-        pool_stop(fr->cpu);
-    if (fr->directory != NULL)
-        pool_stop(fr->directory);
-    for (size_t i = 0; i < fr->dependency_count; i++)
-        pool_stop(fr->dependencies[i].pool);
+    wait_tenths(fr, seconds * 10, drained);
+    each_pool(fr, pool_stop);
+    wait_tenths(fr, STORE_TENTHS, nothing_open);
     if (fr->daemon != NULL)
         MHD_stop_daemon(fr->daemon);
     patience_free(fr->patience);
     if (fr->metrics != NULL)
         MHD_stop_daemon(fr->metrics);
+    each_pool(fr, pool_free);
     free(fr);
 }

@@ -8,14 +8,20 @@
 /* A job that waited longer than this answers "come back later": the person has given up by then. */
 #define QUEUE_LIMIT_US (20 * 1000000LL)
 
+/* NULL: the step names a dependency that is not configured. Never another pool instead: a call that blocks would hold the
+ * threads that sign. */
 static struct pool *pool_for(const struct front *fr, const struct exchange *x, enum where where)
 {
     if (where == RUN_DIRECTORY)
         return fr->directory;
-    for (size_t i = 0; where != RUN_CPU && i < fr->dependency_count; i++)
+    if (where == RUN_CLIENT)
+        return fr->clients;
+    if (where != RUN_UPSTREAM && where != RUN_DHIS2)
+        return fr->cpu;
+    for (size_t i = 0; i < fr->dependency_count; i++)
         if (fr->dependencies[i].where == where && text_equal(fr->dependencies[i].name, x->dependency))
             return fr->dependencies[i].pool;
-    return fr->cpu;
+    return NULL;
 }
 
 static void log_exchange(const struct call *c)
@@ -117,7 +123,12 @@ static void hand_over(struct call *c)
         r = store_submit(c->front->bridge->store, &c->write);
     } else {
         c->job.run = run_job;
-        r = pool_submit(pool_for(c->front, &c->x, where), &c->job);
+        struct pool *p = pool_for(c->front, &c->x, where);
+        if (p == NULL) {
+            fail(c, FAULT(&c->x.fault, RESULT_INTERNAL, "step %s: its dependency is not configured", c->step->name));
+            return;
+        }
+        r = pool_submit(p, &c->job);
     }
     if (r != RESULT_OK)
         fail(c, FAULT(&c->x.fault, r, "the queue for %s is full", c->step->name));

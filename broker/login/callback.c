@@ -156,6 +156,7 @@ static const struct step CALLBACK_STEPS[] = {
     {"link", RUN_CPU, tail_load_link, NULL},
     {"person", RUN_DIRECTORY, login_step_person, NULL},
     {"form", RUN_STORE, callback_form, tail_form_needed},
+    {"match", RUN_ANYWHERE, link_match, tail_link_needed},
     {"new link", RUN_STORE, tail_store_link, tail_link_needed},
     {"grants", RUN_ANYWHERE, login_step_grants, NULL},
     {"account", RUN_DHIS2, login_step_account, login_account_needed},

@@ -1,6 +1,8 @@
 /* [bridge], [session], [link]: who the bridge is, how long a browser stays signed in, how a person is linked. */
 #include <idbridge/login.h>
 
+#include <string.h>
+
 #define SESSION(key, type, fallback, help) {"session", false, key, type, CONFIG_OPTIONAL, fallback, NULL, 0, 0, help}
 #define LINK(key, type, fallback, choices, help) {"link", false, key, type, CONFIG_OPTIONAL, fallback, choices, 0, 0, help}
 
@@ -44,6 +46,11 @@ enum result login_config_check(struct fault *f, const struct config *c)
     size_t n = config_names(c, "directory", &names), i = 0;
     TRY(only_words(f, c, "method", "password search"));
     TRY(only_words(f, c, "match", "name birth_date"));
+    for (size_t k = 0; k < n; k++) { /* an address is no proof of a person, whoever vouches for it (CVE-2026-9087) */
+        const char *filter = config_text(c, "directory", names[k], "claim_filter");
+        if (GUARD(search_email, filter != NULL && strstr(filter, "{claim.email}") != NULL))
+            return FAULT(f, RESULT_INVALID, "[directory %.40s] claim_filter: people are never found by e-mail", names[k]);
+    }
     while (directory != NULL && i < n && !text_equal(names[i], directory))
         i++;
     if (directory != NULL && i == n)

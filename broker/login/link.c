@@ -241,7 +241,7 @@ static bool same_day(const char *left, const char *right)
     return read_day(left, l) && read_day(right, r) && strcmp(l, r) == 0;
 }
 
-static enum result link_match(struct exchange *x)
+enum result link_match(struct exchange *x)
 {
     const struct work *w = x->work;
     const json_t *proved = w->l.identity.claims;
@@ -299,7 +299,7 @@ const struct step link_steps[] = {
     {"password", RUN_DIRECTORY, link_bind, NULL},
     {"match", RUN_CPU, link_match, NULL},
     {"new link", RUN_STORE, link_store, NULL},
-    {"tell", RUN_DIRECTORY, link_tell, tell_needed},
+    {"tell", RUN_CLIENT, link_tell, tell_needed},
     {"grants", RUN_ANYWHERE, login_step_grants, NULL},
     {"account", RUN_DHIS2, login_step_account, login_account_needed},
     {"complete", RUN_STORE, login_step_complete, NULL},

@@ -65,6 +65,7 @@ void grace_forget(struct bridge *b, const struct login *l);
 /* link.c */
 CHECKED enum result link_page(struct exchange *x, struct work *w);
 extern const struct step link_steps[];
+CHECKED enum result link_match(struct exchange *x); /* [link] match, for a link by password and by search */
 
 /* tail.c: steps shared by callback and link */
 CHECKED enum result tail_load_link(struct exchange *x);

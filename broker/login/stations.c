@@ -45,8 +45,9 @@ static enum result find_person(struct fault *f, struct arena *a, struct bridge *
     const char *directory = config_text(b->config, "link", NULL, "directory");
     if (directory == NULL && directories_names(b->directories, &names) > 0)
         directory = names[0];
-    if (directory == NULL || !names_word(config_list(b->config, "link", NULL, "method"), "search"))
-        return FAULT(f, RESULT_NOT_FOUND, "not linked, and [link] method does not search");
+    if (directory == NULL || !names_word(config_list(b->config, "link", NULL, "method"), "search") ||
+        GUARD(search_provider, !upstream_may_search(b->upstreams, l->upstream)))
+        return FAULT(f, RESULT_NOT_FOUND, "not linked, and nobody is searched for who signs in there");
     return directory_by_claims(f, a, b->directories, directory, l->identity.claims, &l->person);
 }
 

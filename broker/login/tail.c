@@ -98,8 +98,8 @@ static enum result make_link(struct exchange *x, struct work *w, const char **re
     struct login *l = &w->l;
     struct owner owner = {.arena = x->arena};
     TRY(store_link_each(f, x->view, x->arena, l->person.key, keep_person_id, &owner));
-    if (GUARD(link_taken, owner.person_id != NULL && w->self_link)) {
-        *reason_r = "link_taken"; /* an entry already linked is never self-linked: an administrator moves it */
+    if (GUARD(link_taken, owner.person_id != NULL)) {
+        *reason_r = "link_taken"; /* an entry already linked is never linked again here: an administrator adds or moves it */
         return FAULT(f, RESULT_CONFLICT, "the entry is linked already");
     }
     if (owner.person_id == NULL) {
@@ -107,7 +107,7 @@ static enum result make_link(struct exchange *x, struct work *w, const char **re
         if (r != RESULT_OK && r != RESULT_NOT_FOUND)
             return r;
     }
-    bool approval = w->self_link && config_flag(x->bridge->config, "link", NULL, "approval");
+    bool approval = config_flag(x->bridge->config, "link", NULL, "approval");
     const int64_t now = clock_now();
     l->link = (struct link){.upstream = l->upstream, .iss = l->identity.iss, .sub = l->identity.sub,
                             .person_key = l->person.key, .dn = l->person.dn, .method = w->link_method,
@@ -186,6 +186,22 @@ static void log_stations(const struct exchange *x, const struct login *l)
               "us_identity", us[0], "us_person", us[1], "us_grants", us[2], "us_account", us[3], "subject", x->subject, NULL);
 }
 
+/* An administrator may have moved, removed or suspended the link while the stations ran. */
+static enum result still_linked(struct exchange *x, const struct login *l)
+{
+    struct link now;
+    enum result r = store_link_get(&x->fault, x->view, x->arena, l->identity.iss, l->identity.sub, &now);
+    bool same = r == RESULT_OK && text_equal(now.person_id, l->link.person_id) && text_equal(now.person_key, l->link.person_key) &&
+                text_equal(now.state, "active");
+    if (r != RESULT_OK && r != RESULT_NOT_FOUND)
+        return r;
+    if (GUARD(link_unchanged, !same)) {
+        x->reason = "not_linked";
+        return FAULT(&x->fault, RESULT_DENIED, "the link changed during the login");
+    }
+    return RESULT_OK;
+}
+
 /* RUN_STORE: used state, link use, session, code and audit row are one commit. */
 enum result login_step_complete(struct exchange *x)
 {
@@ -197,6 +213,7 @@ enum result login_step_complete(struct exchange *x)
     if (r == RESULT_CONFLICT)
         return again_used(x, l->client_id);
     TRY(r);
+    TRY(still_linked(x, l));
     const char *claims = l->claims == NULL ? l->link.claims : json_compact(x->arena, l->claims);
     NEED(f, claims);
     TRY(store_link_touch(f, x->view, l->identity.iss, l->identity.sub, claims, l->person.dn, now));

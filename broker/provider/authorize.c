@@ -62,6 +62,18 @@ static const char *rule_request_uri(const struct asked *q, const char **error_r)
     *error_r = "request_uri_not_supported";
     return GUARD(request_uri, param_get(q->p, "request_uri") != NULL) ? "request_uri is not offered" : NULL;
 }
+/* What is asked for and not registered is left out (RFC 6749 §3.3); the token's answer says what was given. */
+static const char *granted_scope(struct arena *a, const char *asked, const char *registered)
+{
+    CLEANUP(buf) struct buf b;
+    char **words = text_split(a, asked, " ", NULL);
+    buf_init(&b, PARAM_MAX);
+    for (; words != NULL && *words != NULL; words++)
+        if (text_has_word(registered, *words) && (b.data == NULL || !text_has_word(b.data, *words)))
+            buf_printf(&b, "%s%s", b.len == 0 ? "" : " ", *words);
+    return b.failed || b.data == NULL ? NULL : arena_strdup(a, b.data);
+}
+
 static const char *rule_scope(const struct asked *q, const char **error_r)
 {
     const char *scope = param_get(q->p, "scope");
@@ -69,7 +81,7 @@ static const char *rule_scope(const struct asked *q, const char **error_r)
     if (scope == NULL || !text_has_word(scope, "openid"))
         return scope != NULL && strchr(scope, ',') != NULL ? "scope is a list separated by blanks, not commas"
                                                            : "scope must contain openid";
-    return NULL;
+    return GUARD(scope_registered, !text_has_word(q->client.scopes, "openid")) ? "the client is not registered for openid" : NULL;
 }
 /* RFC 7636 §4.3; RFC 9700 §2.1.1: S256 only. A challenge that vanished would be a downgrade (CVE-2024-23647). */
 static const char *rule_pkce(const struct asked *q, const char **error_r)
@@ -134,7 +146,7 @@ static void take_parameters(struct asked *q, struct login *l)
     l->rq.acr_values = l->acr_values;
     const char *max_age = param_get(q->p, "max_age");
     l->max_age = max_age == NULL ? -1 : strtoll(max_age, NULL, 10);
-    if (l->max_age == 0 || (l->prompt != NULL && text_has_word(l->prompt, "login")))
+    if (l->max_age == 0 || (l->prompt != NULL && (text_has_word(l->prompt, "login") || text_has_word(l->prompt, "select_account"))))
         l->rq.prompt = "login";
 }
 
@@ -149,10 +161,13 @@ static void choose_upstream(struct exchange *x, const struct asked *q, const cha
         struct param *again = arena_alloc(x->arena, (q->p->count + 1) * sizeof(*again));
         if (again == NULL)
             return;
-        memcpy(again, q->p->list, q->p->count * sizeof(*again));
-        again[q->p->count] = (struct param){"upstream", names[i]};
+        size_t kept = 0;
+        for (size_t p = 0; p < q->p->count; p++)
+            if (strcmp(q->p->list[p].name, "upstream") != 0)
+                again[kept++] = q->p->list[p];
+        again[kept++] = (struct param){"upstream", names[i]};
         blocks[i + 1] = (struct block){.kind = BLOCK_LINK, .text = upstream_label(x->bridge->upstreams, names[i]),
-                                       .value = url_with(x->arena, "/authorize", again, q->p->count + 1)};
+                                       .value = url_with(x->arena, "/authorize", again, kept)};
     }
     const struct param args[] = {{"application", q->client.name}, {NULL, NULL}};
     page_reply(x, &(struct page){.status = 200, .title = "choose.title", .blocks = blocks, .args = args});
@@ -208,6 +223,8 @@ static enum result authorize_request(struct exchange *x)
     TRY(check_rules(x, &q, l));
     if (x->done)
         return RESULT_OK;
+    l->scope = granted_scope(x->arena, l->scope, q.client.scopes);
+    NEED(f, l->scope);
     bool none = text_equal(l->prompt, "none");
     enum sso answer;
     TRY(sso_try(x, l, &q.client, !none, &answer));

@@ -90,6 +90,21 @@ static enum result check_assertion(struct exchange *x, struct caller *c, const c
     return RESULT_OK;
 }
 
+/* Its keys are at jwks_uri. What does not verify against a fresh copy is refused without a fetch; with no copy or an old one
+ * the client stays unproved, and the step "client keys" fetches. */
+static enum result by_published_keys(struct exchange *x, struct caller *c)
+{
+    bool fresh;
+    const char *jwks = client_keys_cached(x, c->client.client_id, &fresh);
+    if (jwks == NULL)
+        return fresh ? FAULT(&x->fault, RESULT_UNAVAILABLE, "jwks_uri did not answer a moment ago") : RESULT_OK;
+    enum result r = check_assertion(x, c, jwks);
+    if (r == RESULT_OK || fresh)
+        return r;
+    x->fault = (struct fault){0};
+    return RESULT_OK;
+}
+
 static enum result by_assertion(struct exchange *x, struct caller *c, const char *type)
 {
     struct fault *f = &x->fault;
@@ -105,28 +120,16 @@ static enum result by_assertion(struct exchange *x, struct caller *c, const char
         return refused(x, "the client is registered for another authentication method");
     if (c->client.jwks != NULL)
         return check_assertion(x, c, c->client.jwks);
-    x->dependency = c->client.dhis2;
-    return RESULT_OK; /* not proved yet: its keys are at jwks_uri */
+    return by_published_keys(x, c);
 }
 
 enum result caller_fetch_keys(struct exchange *x, struct caller *c)
 {
-    struct fault *f = &x->fault;
-    char *limit = arena_printf(x->arena, "jwks:%s", c->client.client_id); /* garbage assertions must not hammer it */
-    NEED(f, limit);
+    const char *jwks;
     if (c->client.jwks_uri == NULL)
         return refused(x, "the client has no keys");
-    if (!limits_take(x->bridge->address_limits, limit, clock_now_ms()))
-        return FAULT(f, RESULT_OVERLOADED, "too many key fetches for one client");
-    const struct config *cfg = x->bridge->config;
-    const struct http_request rq = {.method = "GET", .url = c->client.jwks_uri, .max_body = 64u << 10,
-                                    .ca_file = c->client.dhis2 == NULL ? NULL
-                                                                       : config_text(cfg, "dhis2", c->client.dhis2, "ca_file")};
-    struct http_response got;
-    TRY(http_fetch(f, x->arena, &rq, &got));
-    if (got.status != 200)
-        return FAULT(f, RESULT_UNAVAILABLE, "jwks_uri answered %ld", got.status);
-    return check_assertion(x, c, got.body);
+    TRY(client_keys_fetch(x, &c->client, &jwks));
+    return check_assertion(x, c, jwks);
 }
 
 enum result caller_read(struct exchange *x, struct caller *c)

@@ -4,6 +4,11 @@
 
 #include <string.h>
 
+/* The sub of a client's own token is its client_id, and a person's is the person id: the two must never be equal (RFC 9700
+ * §4.15). Person ids are 16 random bytes in base64url. */
+#define PERSON_ID_LENGTH 22
+#define BASE64URL "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
 static bool one_of(const char *value, const char *words)
 {
     return value != NULL && text_has_word(words, value);
@@ -14,6 +19,8 @@ static enum result check_uri(struct fault *f, struct arena *a, const char *uri)
     struct url_parts u;
     if (url_parse(f, a, uri, &u) != RESULT_OK)
         return FAULT(f, RESULT_INVALID, "redirect URI is no absolute http(s) URL: %.80s", uri);
+    if (strcmp(u.scheme, "https") != 0 && !url_is_loopback(&u))
+        return FAULT(f, RESULT_INVALID, "redirect URI must be https (http only on loopback): %.80s", uri);
     if (strchr(uri, '#') != NULL || strchr(uri, '*') != NULL)
         return FAULT(f, RESULT_INVALID, "redirect URI with a fragment or wildcard: %.80s", uri);
     return RESULT_OK;
@@ -37,6 +44,8 @@ enum result provider_client_check(struct fault *f, struct arena *a, const struct
     size_t n = config_names(cfg, "dhis2", &names), i = 0;
     if (c->client_id == NULL || c->client_id[0] == '\0' || strlen(c->client_id) > 128 || strpbrk(c->client_id, " \t\r\n\"") != NULL)
         return FAULT(f, RESULT_INVALID, "client_id must be 1 to 128 characters without blanks");
+    if (strlen(c->client_id) == PERSON_ID_LENGTH && strspn(c->client_id, BASE64URL) == PERSON_ID_LENGTH)
+        return FAULT(f, RESULT_INVALID, "client_id looks like a person id: take one of another length than %d", PERSON_ID_LENGTH);
     if (!one_of(c->profile, "dhis2 rfc9068 route"))
         return FAULT(f, RESULT_INVALID, "profile must be dhis2, rfc9068 or route");
     if (!one_of(c->auth_method, "client_secret_basic client_secret_post private_key_jwt none route_key"))
@@ -58,6 +67,8 @@ enum result provider_client_check(struct fault *f, struct arena *a, const struct
         return FAULT(f, RESULT_INVALID, "a public client must use PKCE");
     if (text_equal(c->auth_method, "private_key_jwt") && c->jwks == NULL && c->jwks_uri == NULL)
         return FAULT(f, RESULT_INVALID, "private_key_jwt needs --jwks FILE or --jwks-uri URL");
+    if (text_equal(c->auth_method, "none") && (text_has_word(c->grant_types, "client_credentials") || text_equal(c->profile, "route")))
+        return FAULT(f, RESULT_INVALID, "a client that proves nothing can be no Route and have no client_credentials");
     TRY(check_uris(f, a, c->redirect_uris));
     return check_uris(f, a, c->post_logout_redirect_uris);
 }

@@ -7,9 +7,10 @@
 static enum result grant_data(struct exchange *x, const struct login *l, const char **out_r)
 {
     const struct person *p = &l->person;
-    json_t *j = arena_json(x->arena, json_pack("{s:s, s:s, s:s, s:s*, s:I, s:s*, s:s*, s:s*, s:s*, s:s*}", "upstream",
+    json_t *j = arena_json(x->arena, json_pack("{s:s, s:s, s:s, s:s*, s:o*, s:s*, s:s*, s:s*, s:s*, s:s*}", "upstream",
                                                l->upstream, "iss", l->identity.iss, "sub", l->identity.sub, "acr",
-                                               l->identity.acr, "auth_time", (json_int_t)l->identity.auth_time, "name",
+                                               l->identity.acr, "auth_time",
+                                               l->identity.auth_time == 0 ? NULL : json_integer(l->identity.auth_time), "name",
                                                p->display_name, "given_name", p->given_name, "family_name", p->surname,
                                                "mail", p->mail, "username",
                                                l->dhis2 != NULL ? l->account.username : p->login));
@@ -22,20 +23,31 @@ static enum result grant_data(struct exchange *x, const struct login *l, const c
 }
 
 /* A fresh sign-in ends the session of whoever used this browser before. */
-static enum result session_for(struct exchange *x, struct login *l, const char **session_id_r)
+static enum result session_for(struct exchange *x, struct login *l, const struct client *c, const char **session_id_r)
 {
     struct fault ignored = {0};
     struct browser_session before;
-    struct client c;
-    TRY(store_client_get(&x->fault, x->view, x->arena, l->client_id, &c));
     *session_id_r = l->session_id;
     if (l->session_id != NULL)
         return store_session_touch(&x->fault, x->view, l->session_id, clock_now());
     if (login_session(&ignored, x, &before) == RESULT_OK)
         TRY(login_session_end(x, before.id_hash));
-    if (text_equal(c.sso, "never"))
+    if (text_equal(c->sso, "never"))
         return RESULT_OK;
     return login_session_start(x, l, session_id_r);
+}
+
+/* The application may have been removed, disabled or changed while the browser was away. */
+static enum result still_registered(struct exchange *x, const struct login *l, struct client *c)
+{
+    enum result r = store_client_get(&x->fault, x->view, x->arena, l->client_id, c);
+    if (r != RESULT_OK && r != RESULT_NOT_FOUND)
+        return r;
+    if (GUARD(client_unchanged, r == RESULT_NOT_FOUND || c->disabled || !client_allows_uri(x->arena, c->redirect_uris, l->redirect_uri))) {
+        x->reason = "unknown_client";
+        return FAULT(&x->fault, RESULT_DENIED, "the application changed during the login");
+    }
+    return RESULT_OK;
 }
 
 enum result provider_complete(struct exchange *x, struct login *l)
@@ -44,7 +56,9 @@ enum result provider_complete(struct exchange *x, struct login *l)
     const char *session_id = NULL, *data, *code = random_id(x->arena, 32), *family = random_id(x->arena, 16);
     NEED(f, code);
     NEED(f, family);
-    TRY(session_for(x, l, &session_id));
+    struct client c;
+    TRY(still_registered(x, l, &c));
+    TRY(session_for(x, l, &c, &session_id));
     TRY(grant_data(x, l, &data));
     int64_t now = clock_now();
     const struct grant g = {.client_id = l->client_id, .person_id = l->link.person_id, .session_id = session_id,

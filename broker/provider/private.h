@@ -26,7 +26,10 @@ struct caller {
     bool proved;
 };
 CHECKED enum result caller_read(struct exchange *x, struct caller *c);
-CHECKED enum result caller_fetch_keys(struct exchange *x, struct caller *c); /* jwks_uri, RUN_DHIS2 */
+CHECKED enum result caller_fetch_keys(struct exchange *x, struct caller *c); /* jwks_uri, RUN_CLIENT */
+/* client_keys.c: the copy of a client's key set (NULL: none), and whether it may be fetched anew already. */
+const char *client_keys_cached(struct exchange *x, const char *client_id, bool *fresh_r);
+CHECKED enum result client_keys_fetch(struct exchange *x, const struct client *c, const char **jwks_r); /* RUN_CLIENT */
 bool client_allows_uri(struct arena *a, const char *json_array, const char *uri); /* exact string */
 const char *client_first_uri(struct arena *a, const char *json_array);            /* NULL: none is registered */
 

@@ -14,8 +14,11 @@ static bool fresh_enough(const struct login *l, const struct browser_session *s)
 
 static bool acr_enough(const struct login *l, const struct client *c, const struct browser_session *s)
 {
-    (void)l;
-    return c->acr_values == NULL || (s->acr != NULL && text_has_word(c->acr_values, s->acr));
+    const char *wanted[] = {c->acr_values, l->acr_values};
+    for (size_t i = 0; i < COUNT_OF(wanted); i++)
+        if (wanted[i] != NULL && (s->acr == NULL || !text_has_word(wanted[i], s->acr)))
+            return false;
+    return true;
 }
 
 static enum result take_session(struct exchange *x, struct login *l, const struct browser_session *s)
@@ -32,10 +35,11 @@ static enum result take_session(struct exchange *x, struct login *l, const struc
 /* What travels in the form: the application's request; the session is found by its cookie again. */
 static json_t *request_json(struct arena *a, const struct login *l)
 {
-    return arena_json(a, json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s}", "client_id", l->client_id,
+    return arena_json(a, json_pack("{s:s, s:s, s:s, s:s*, s:s*, s:s*, s:s*, s:s*, s:s*, s:s, s:I}", "client_id", l->client_id,
                                    "redirect_uri", l->redirect_uri, "scope", l->scope, "state", l->state, "nonce", l->nonce,
                                    "code_challenge", l->code_challenge, "acr_values", l->acr_values, "ui_locales",
-                                   l->ui_locales, "dhis2", l->dhis2, "upstream", l->upstream));
+                                   l->ui_locales, "dhis2", l->dhis2, "upstream", l->upstream,
+                                   "max_age", (json_int_t)l->max_age));
 }
 
 static enum result show(struct exchange *x, const struct login *l, const struct client *c, const struct browser_session *s)
@@ -107,6 +111,7 @@ enum result sso_answer(struct exchange *x)
     l->ui_locales = json_text(j, "ui_locales");
     l->dhis2 = json_text(j, "dhis2");
     l->upstream = json_text(j, "upstream");
+    (void)json_integer_at(j, "max_age", &l->max_age);
     x->dependency = l->upstream;
     struct browser_session s;
     struct fault ignored = {0};

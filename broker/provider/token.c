@@ -13,6 +13,7 @@ struct asking {
     enum kind kind;
     const char *code_hash, *refresh_hash, *next_refresh, *next_hash;
     struct grant grant;
+    const char *person_id; /* refresh: whom the token was made for */
     bool refreshes; /* a refresh token goes out */
 };
 
@@ -70,8 +71,11 @@ static enum result read_refresh(struct exchange *x, struct asking *q)
     q->refresh_hash = sha256_base64url(x->arena, token);
     NEED(f, q->refresh_hash);
     struct grant g;
-    if (store_refresh_peek(f, x->view, x->arena, q->refresh_hash, clock_now(), &g) != RESULT_OK)
+    enum result r = store_refresh_peek(f, x->view, x->arena, q->refresh_hash, clock_now(), &g);
+    if (r == RESULT_NOT_FOUND)
         return RESULT_OK; /* the rotation says what is wrong, and revokes a family on reuse */
+    TRY(r);
+    q->person_id = g.person_id;
     if (GUARD(refresh_client, !text_equal(g.client_id, q->caller.client.client_id)))
         return oauth_fault(x, "invalid_grant", "the refresh token belongs to another client");
     json_t *data;
@@ -146,6 +150,8 @@ static enum result refresh_link(struct exchange *x)
     const char *reason = NULL;
     enum result r = login_load_link(&x->fault, x, l, l->identity.iss, l->identity.sub, &reason);
     x->dependency = l->dhis2;
+    if (r == RESULT_OK && !text_equal(l->link.person_id, asking_of(x)->person_id))
+        r = FAULT(&x->fault, RESULT_DENIED, "the identity is linked to somebody else now");
     return as_oauth(x, r, reason == NULL ? "not_linked" : reason);
 }
 static enum result refresh_person(struct exchange *x)
@@ -293,7 +299,7 @@ static enum result token_answer(struct exchange *x)
 
 const struct step token_steps[] = {
     {"request", RUN_CPU, token_request, NULL},
-    {"client keys", RUN_DHIS2, token_client_keys, keys_needed},
+    {"client keys", RUN_CLIENT, token_client_keys, keys_needed},
     {"link", RUN_CPU, refresh_link, stations_needed},
     {"person", RUN_DIRECTORY, refresh_person, stations_needed},
     {"grants", RUN_ANYWHERE, refresh_grants, stations_needed},

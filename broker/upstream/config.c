@@ -33,6 +33,9 @@ const struct config_key upstream_config_keys[] = {
     UP("userinfo_issuer", CONFIG_TEXT, NULL, "iss of signed userinfo, when it is not the issuer (eSignet: ISSUER/v1/esignet)."),
     UP("logout", CONFIG_BOOL, "off",
        "Sign people out there too. Register ISSUER/logout/done of the bridge as post_logout_redirect_uri. eSignet has no logout."),
+    UP("search", CONFIG_BOOL, "off",
+       "People who sign in here may be found by the directory's claim_filter ([link] method = search). Only for a provider "
+       "whose claims are as good as the directory's own: it can name anybody."),
     UP("link_claims", CONFIG_LIST, NULL, "Claims kept with the link, so that mapping rules and searches may use them."),
     UP("ca_file", CONFIG_PATH, NULL, "CA certificates that its TLS is checked against. Unset: the system's."),
     UP("proxy", CONFIG_TEXT, NULL, "Proxy on the way there. Unset: none; the environment is not looked at."),

@@ -56,6 +56,11 @@ const char *upstream_label(const struct upstreams *u, const char *name)
     const struct provider *p = provider_find(u, name);
     return p == NULL ? name : p->label;
 }
+bool upstream_may_search(const struct upstreams *u, const char *name)
+{
+    const struct provider *p = provider_find(u, name);
+    return p != NULL && config_flag(p->config, "upstream", p->name, "search");
+}
 const char *upstream_issuer(const struct upstreams *u, const char *name)
 {
     const struct provider *p = provider_find(u, name);

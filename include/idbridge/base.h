@@ -280,7 +280,8 @@ struct pool *pool_new(const char *name, unsigned threads, unsigned queue_max);
 const char *pool_name(const struct pool *p);
 CHECKED enum result pool_submit(struct pool *p, struct job *j); /* RESULT_OVERLOADED: full or stopping; j is untouched */
 unsigned pool_waiting(const struct pool *p);
-void pool_stop(struct pool *p); /* runs what is queued, joins the threads, frees p */
+void pool_stop(struct pool *p); /* runs what is queued, joins the threads; p stays: later submits are refused */
+void pool_free(struct pool *p); /* stops it first; nobody may submit any more */
 
 /* ---- HTTP client ---------------------------------------------------------------------------------- */
 

@@ -23,6 +23,7 @@ struct bridge {
     struct snapshot_slot *ring;    /* struct token_ring */
     struct snapshot_slot *rules;   /* struct mapping */
     struct snapshot_slot *discovery; /* prebuilt bytes, provider/ */
+    struct snapshot_slot *client_keys; /* provider/client_keys.c */
     struct limits *address_limits;
     _Atomic bool stopping;         /* SIGTERM: draining */
 };

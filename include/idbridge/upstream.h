@@ -36,6 +36,7 @@ size_t upstreams_names(const struct upstreams *u, const char *const **out_r);
 bool upstreams_has(const struct upstreams *u, const char *name);
 const char *upstream_label(const struct upstreams *u, const char *name);    /* what a person calls it */
 const char *upstream_issuer(const struct upstreams *u, const char *name);
+bool upstream_may_search(const struct upstreams *u, const char *name); /* its claims may find a person */
 /* Claims kept with the link for mapping: `link_claims` of the configuration, taken out of an identity. */
 json_t *upstream_link_claims(const struct upstreams *u, const struct identity *i);
 

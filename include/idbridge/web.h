@@ -67,8 +67,8 @@ const char *request_cookie(const struct request *rq, const char *name); /* by it
 
 /* ---- one request on its way through the pools ---------------------------------------------------------- */
 
-/* RUN_ANYWHERE: short and without the store, so it stays with the thread that ran the step before. */
-enum where { RUN_CPU, RUN_STORE, RUN_UPSTREAM, RUN_DIRECTORY, RUN_DHIS2, RUN_ANYWHERE };
+/* RUN_CLIENT: calls to applications and the mail server, a small pool of their own. RUN_ANYWHERE: short and without the store, so it stays with the thread that ran the step before. */
+enum where { RUN_CPU, RUN_STORE, RUN_UPSTREAM, RUN_DIRECTORY, RUN_DHIS2, RUN_CLIENT, RUN_ANYWHERE };
 
 struct bridge; /* everything the daemon holds; defined in login.h */
 struct route;

@@ -10,6 +10,7 @@ import email
 import json
 import socket
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -179,24 +180,84 @@ def test_a_link_that_an_administrator_approves(make_ministry):
 
 # ---- a search instead of a password
 
+SEARCH = {"link": {"method": "search", "match": "birth_date"}, "directory staff": {"claim_filter": "(mobile={claim.phone_number})"},
+          "upstream national-id": {"search": "on", "scope": "openid profile phone", "claims": json.dumps(
+              {"userinfo": {"phone_number": {"essential": True}, "name": None, "birthdate": {"essential": True}}})}}
+
+
+def change_person(m, individual_id, **changes):
+    person = next(p for p in m.control("esignet", "persons", method="GET") if p["individualId"] == individual_id)
+    m.control("esignet", "persons", {**person, **changes})
+
+
 def test_search_by_a_verified_claim(make_ministry):
-    m = make_ministry(settings={"link": {"method": "search"}, "directory staff": {
-        "claim_filter": "(mail={claim.email})"}, "upstream national-id": {
-        "claims": json.dumps({"userinfo": {"email": {"essential": True}, "name": None}})}})
+    m = make_ministry(settings=SEARCH)
     assert m.login(AMINA).url == m.dhis2 + "/"
     row = links(m, "amina.diallo")[0]
     assert row["by"] == "search" and row["sub"] == sub_of(AMINA)
-    person = next(p for p in m.control("esignet", "persons", method="GET") if p["individualId"] == IDS["samuel.okoro"])
-    m.control("esignet", "persons", {**person, "email": "*@health.example"})  # a filter's sign finds nobody
-    refusal(m, m.login(IDS["samuel.okoro"]), "person_unknown", 403)
-    m.control("esignet", "persons", {**person, "email": "twin@health.example"})
+    samuel = IDS["samuel.okoro"]
+    change_person(m, samuel, phone="*")  # a filter's sign finds nobody
+    refusal(m, m.login(samuel), "person_unknown", 403)
+    change_person(m, samuel, phone="+99900000")
     for uid in ("twin.one", "twin.two"):
-        m.slapd.modify(f"dn: uid={uid},ou=people,{SUFFIX}\nchangetype: modify\nreplace: mail\nmail: twin@health.example\n")
-    refusal(m, m.login(IDS["samuel.okoro"]), "person_ambiguous", 403)
-    # the e-mail address is only how the person was found: another one later changes nothing
-    person = next(p for p in m.control("esignet", "persons", method="GET") if p["individualId"] == AMINA)
-    m.control("esignet", "persons", {**person, "email": "samuel.okoro@health.example"})
+        m.slapd.modify(f"dn: uid={uid},ou=people,{SUFFIX}\nchangetype: modify\nreplace: mobile\nmobile: +99900000\n")
+    refusal(m, m.login(samuel), "person_ambiguous", 403)
+    # what found the person is asked once: another value later changes nothing
+    amina = next(p for p in m.control("esignet", "persons", method="GET") if p["individualId"] == AMINA)
+    change_person(m, AMINA, phone="+99911111")
     assert "Signed in as Amina Diallo" in m.login(AMINA).text
+    # somebody who brings her number: the birth date differs; and with hers too the entry is taken
+    change_person(m, samuel, phone=amina["phone"])
+    refusal(m, m.login(samuel), "link_mismatch", 403)
+    change_person(m, samuel, phone=amina["phone"], birthdate=amina["birthdate"])
+    refusal(m, m.login(samuel), "link_taken", 403)
+    assert len(links(m, "amina.diallo")) == 1
+
+
+def test_search_is_for_providers_that_are_trusted_with_it(make_ministry):
+    m = make_ministry(settings={**SEARCH, "upstream national-id": {**SEARCH["upstream national-id"], "search": None}})
+    refusal(m, m.login(AMINA), "not_linked", 403)
+    assert not links(m)
+
+
+def test_nobody_is_searched_by_e_mail(make_ministry):
+    m = make_ministry(settings=SEARCH)
+    ini = (m.folder / "bridge.ini").read_text()
+    wrong = m.folder / "wrong.ini"
+    wrong.write_text(ini.replace("(mobile={claim.phone_number})", "(mail={claim.email})"))
+    said = m.run("config", "check", str(wrong), check=False)
+    assert said.returncode == 1 and "never found by e-mail" in said.stdout + said.stderr
+
+
+def test_a_moved_link_ends_what_the_other_person_got(make_ministry):
+    """The identity was linked to the wrong entry: tokens and logins made for that person must not go on."""
+    m = make_ministry()
+    app = App(m)
+    m.login(AMINA, link=("amina.diallo", DEMO_PASSWORD))
+    tokens = app.tokens(AMINA)
+    row = links(m, "amina.diallo")[0]
+    m.control("dhis2", "fault", {"path_prefix": "/api/users", "delay_ms": 1500, "times": 1})
+    browser, url = m.to_esignet()
+    callback = m.at_esignet(url, AMINA)
+    with ThreadPoolExecutor(1) as pool:
+        under_way = pool.submit(browser.get, callback)
+        time.sleep(0.5)
+        m.run("link", "move", row["iss"], row["sub"], "samuel.okoro")
+        refusal(m, under_way.result(), "not_linked", 403)  # a login that was under way, too
+    status, answer, _ = app.refresh(tokens["refresh_token"])
+    assert (status, answer["error"]) == (400, "invalid_grant"), answer
+    assert app.userinfo(tokens["access_token"])[0] == 401
+    assert "Signed in as Samuel Okoro" in m.login(AMINA).text
+
+
+def test_an_application_removed_during_a_login_gets_no_code(make_ministry):
+    m = make_ministry()
+    m.login(AMINA, link=("amina.diallo", DEMO_PASSWORD))
+    app = App(m)
+    browser = Browser()
+    page = browser.get(app.url(), follow=lambda url: not url.startswith(m.esignet))
+    m.run("client", "remove", app.client_id)
+    refusal(m, browser.get(m.at_esignet(page.location, AMINA), follow=app.stays), "unknown_client", 400)
 
 
 # ---- the note by mail

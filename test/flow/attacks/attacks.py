@@ -58,6 +58,26 @@ def hits(*names):
 
 
 ATTACKS = [
+    Attack("an application asks for more than it is registered for", "rfc9700 audience and scope",
+           ("test_applications.py::test_scope_is_what_the_client_is_registered_for",),
+           {"scope_registered": ("test_applications.py::test_scope_is_what_the_client_is_registered_for",)}),
+    Attack("a client is taken for a person", "rfc9700 client credentials are no user",
+           ("test_applications.py::test_a_client_id_is_never_a_person_id",
+            "test_applications.py::test_registrations_that_would_be_a_hole_are_refused"), {}),
+    Attack("forged assertions hold our threads or an honest client's place", "cve 22",
+           ("test_applications.py::test_a_silent_jwks_uri_holds_nobody_else",
+            "test_applications.py::test_forged_assertions_neither_fetch_nor_lock_out"), {}),
+    Attack("a session answers for a stronger sign-in", "cve 27",
+           ("test_applications.py::test_a_session_does_not_answer_for_a_stronger_sign_in",), {}),
+    Attack("another provider names anybody by a claim", "cve 23; cve 36",
+           (LINKING + "test_search_is_for_providers_that_are_trusted_with_it", LINKING + "test_nobody_is_searched_by_e_mail",
+            LINKING + "test_search_by_a_verified_claim"),
+           {"search_provider": (LINKING + "test_search_is_for_providers_that_are_trusted_with_it",),
+            "search_email": (LINKING + "test_nobody_is_searched_by_e_mail",)}),
+    Attack("a corrected link or a removed application goes on", "rfc9700 refresh rotation",
+           (LINKING + "test_a_moved_link_ends_what_the_other_person_got", LINKING + "test_an_application_removed_during_a_login_gets_no_code"),
+           {"link_unchanged": (LINKING + "test_a_moved_link_ends_what_the_other_person_got",),
+            "client_unchanged": (LINKING + "test_an_application_removed_during_a_login_gets_no_code",)}),
     # ---- tokens
     Attack("encrypted answer that was altered", "cve 1; cve 2; cve 3", (
         UNIT + "test_decrypt.c::zero_cek_opens_nothing", UNIT + "test_decrypt.c::odd_wrapped_keys_are_refused", JWE % "jwe_broken_tag",

@@ -149,12 +149,12 @@ static void test_pool_refuses_when_full_and_runs_the_rest_at_stop(void **state)
     assert_ptr_equal(jobs[4].job.next, &jobs[0].job);
     for (int i = 0; i < 4; i++)
         sem_post(&gate);
-    pool_stop(p);
+    pool_free(p);
     assert_int_equal(atomic_load(&runs), 4);
     assert_true(jobs[3].seen_queued > 0);
     sem_destroy(&gate);
     sem_destroy(&started);
-    pool_stop(NULL);
+    pool_free(NULL);
     assert_null(pool_new("none", 0, 1));
 }
 
@@ -192,7 +192,7 @@ static void test_pool_under_load(void **state)
         pthread_join(threads[t], &accepted);
         assert_int_equal((uintptr_t)accepted, 5000);
     }
-    pool_stop(p);
+    pool_free(p);
     for (size_t t = 0; t < 8; t++)
         for (size_t i = 0; i < 5000; i++)
             assert_int_equal(atomic_load(&runs[t][i]), 1);
@@ -219,7 +219,7 @@ static void test_pool_keeps_the_order(void **state)
         jobs[i] = (struct ordered){.job.run = run_ordered, .number = i};
         assert_result(RESULT_OK, pool_submit(p, &jobs[i].job));
     }
-    pool_stop(p);
+    pool_free(p);
     assert_int_equal(sequence_len, 100);
     for (int i = 0; i < 100; i++)
         assert_int_equal(sequence[i], i);
@@ -244,7 +244,7 @@ static void test_job_resubmits_itself(void **state)
     assert_result(RESULT_OK, pool_submit(chain_pool, &j));
     for (int i = 0; i < 5000 && atomic_load(&chained) <= 1000; i++)
         usleep(1000);
-    pool_stop(chain_pool);
+    pool_free(chain_pool);
     assert_int_equal(atomic_load(&refused), 0);
     assert_int_equal(atomic_load(&chained), 1001);
 }
@@ -265,7 +265,7 @@ static void test_workers_leave_signals_to_main(void **state)
     struct pool *p = pool_new("mask", 1, 1);
     assert_non_null(p);
     assert_result(RESULT_OK, pool_submit(p, &j));
-    pool_stop(p);
+    pool_free(p);
     assert_true(sigismember(&worker_mask, SIGTERM) == 1);
     assert_true(sigismember(&worker_mask, SIGHUP) == 1);
     assert_true(sigismember(&worker_mask, SIGSEGV) == 0);
