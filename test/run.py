@@ -21,7 +21,9 @@ ASAN = Path("build/asan")
 REQUIRED = os.environ.get("IDBRIDGE_REQUIRE_VECTORS") == "1"
 UNIT_LIMIT_S, SCRIPT_LIMIT_S, PYTEST_LIMIT_S = 240, 420, 900
 WORKERS = max(2, os.cpu_count() or 2)
-# relative, for the tree may lie in a folder with blanks; address randomisation off, or ASan fails now and then on new kernels
+# address randomisation off, or ASan fails now and then on new kernels; a container may forbid that, and then it stays on
+FIXED_ADDRESSES = ["setarch", "-R"] if subprocess.run(["setarch", "-R", "true"], stderr=subprocess.DEVNULL).returncode == 0 else []
+# relative, for the tree may lie in a folder with blanks
 ENVIRONMENT = {**os.environ, "ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:strict_string_checks=1",
                "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1", "PYTHONDONTWRITEBYTECODE": "1",
                "IDBRIDGE_BINARY": str(ROOT / "build" / "asan" / "idbridge"),
@@ -57,7 +59,7 @@ class Tally:
 def quiet(command, limit, cwd=ROOT):
     """(exit status or None when it took too long, output)"""
     with tempfile.TemporaryFile() as out:
-        process = subprocess.Popen(["setarch", "-R", *command], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+        process = subprocess.Popen([*FIXED_ADDRESSES, *command], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
                                    env=ENVIRONMENT, cwd=cwd, start_new_session=True)
         try:
             status = process.wait(limit)
