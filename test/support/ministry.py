@@ -74,7 +74,7 @@ class Ministry:
         """settings: {section: {key: value or None}} over the configuration below; client_options: more words for
         `client add` of the DHIS2 login."""
         self.folder = Path(folder).resolve()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # there are secrets in it
         self.binary = str(binary or os.environ.get("IDBRIDGE_BINARY") or ROOT / "build" / "idbridge")
         self.people, self.settings, self.dhis2_version = people, settings or {}, dhis2_version
         self.client_options = list(client_options)
