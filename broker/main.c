@@ -11,7 +11,6 @@
 #include <sys/resource.h>
 #include <time.h>
 
-#define DRAIN_SECONDS 25
 #define LOOK_AGAIN_S 2     /* how soon a change by the command line is seen */
 #define EXPIRE_EVERY_S 60
 #define TEND_EVERY_S 3600
@@ -103,7 +102,6 @@ static enum result bearer_for_verification(struct fault *f, struct exchange *x, 
 
 static void no_core_dumps(void)
 {
-    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
     (void)prctl(PR_SET_DUMPABLE, 0);
 }
 
@@ -177,7 +175,7 @@ static void *end_life(void *arg)
     struct life *l = arg;
     struct fault f = {0};
     if (l->front != NULL)
-        front_stop(l->front, DRAIN_SECONDS);
+        front_stop(l->front, (int)config_number(l->bridge.config, "listen", NULL, "drain"));
     if (l->front != NULL && store_transaction(&f, l->bridge.store, expire, NULL) != RESULT_OK)
         log_fault(LEVEL_ERROR, "expire", &f);
     admin_close(&l->bridge);
@@ -307,6 +305,7 @@ int main(int argc, char **argv)
     login_complete = provider_complete;
     verification_bearer = bearer_for_verification;
     log_setup(LEVEL_WARN, stderr);
+    (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* every command reads the master key */
     if (argc > 2 && strcmp(argv[1], "--config") == 0) {
         (void)setenv("IDBRIDGE_CONFIG", argv[2], 1);
         argc -= 2;

@@ -16,6 +16,8 @@ const struct config_key front_config_keys[] = {
      "Threads for each ID provider, for the directories and for each DHIS2."},
     {"listen", false, "dependency_queue", CONFIG_INT, CONFIG_OPTIONAL, "512", NULL, 1, 65536,
      "Requests that may wait for one such dependency."},
+    {"listen", false, "drain", CONFIG_DURATION, CONFIG_OPTIONAL, "25s", NULL, 0, 300,
+     "How long requests under way may finish at a stop or reload."},
     {"listen", false, "connections", CONFIG_INT, CONFIG_OPTIONAL, "8192", NULL, 16, 65536,
      "Open connections at once; more than all queues together."},
     {"listen", false, "request_time", CONFIG_DURATION, CONFIG_OPTIONAL, "30s", NULL, 1, 3600,

@@ -4,10 +4,13 @@ Issue text: "`idbridge backup` (online) and `restore` (revokes codes, sessions a
 `/healthz`, `/readyz`, `/metrics` as design.md says; SIGHUP reload; SIGTERM drains"; "signing keys rotate (`idbridge key rotate`)".
 """
 import http.client
+import shutil
 import signal
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from flow_kit import AMINA, DEMO_PASSWORD, App, Browser, jwt_parts, links, log_rows, uid_of, users, wait_until
@@ -256,3 +259,38 @@ def test_ports_taken_are_said(ministry):
 def test_wrong_usage_is_told(ministry, words):
     done = ministry.run(*words, check=False)
     assert done.returncode == 2 and "usage: idbridge" in done.stderr, done
+
+
+def test_a_login_that_outlives_the_drain_is_told_so_and_crashes_nothing(make_ministry):
+    """The old life stops its pools while a job of it still waits for the ID provider."""
+    m = make_ministry(settings={"listen": {"drain": "1s"}})
+    m.login(AMINA, link=("amina.diallo", DEMO_PASSWORD))
+    browser, url = m.to_esignet()
+    callback = m.at_esignet(url, AMINA)
+    m.control("esignet", "fault", {"path_prefix": "/v1/esignet/oauth/v2/token", "delay_ms": 4000, "times": 1})
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(browser.get, callback)
+        time.sleep(0.5)
+        m.processes["bridge"].send_signal(signal.SIGHUP)
+        time.sleep(0.5)
+        assert m.login(AMINA).url == m.dhis2 + "/"  # the new life answers meanwhile
+        assert slow.result().status == 503
+    assert m.login(AMINA).url == m.dhis2 + "/"
+
+
+def test_the_running_daemon_is_shut_in(make_ministry):
+    """Landlock: a reload may name a file that the daemon may not read any more, though its user could."""
+    m = make_ministry()
+    if "landlock=on" not in m.log("bridge"):
+        pytest.skip("this kernel has no Landlock")
+    elsewhere = Path(tempfile.mkdtemp(prefix="elsewhere"))
+    try:
+        (elsewhere / "reader.password").write_text((m.folder / "reader.password").read_text())
+        m.settings = {"directory staff": {"bind_password_file": str(elsewhere / "reader.password")}}
+        m.write_config()
+        assert m.run("config", "check").returncode == 0  # outside the sandbox it is readable
+        m.processes["bridge"].send_signal(signal.SIGHUP)
+        wait_until(lambda: "the running one stays" in m.log("bridge"))
+        assert m.call("GET", m.issuer + "/readyz")[0] == 200
+    finally:
+        shutil.rmtree(elsewhere)
