@@ -26,6 +26,7 @@ static void a_clock_set_back_does_not_lock_out(void **state)
 {
     (void)state;
     struct limits *l = limits_new(8, 1.0, 1.0);
+    assert_non_null(l);
     assert_true(limits_take(l, "a", 1000000));
     assert_false(limits_take(l, "a", 1000));
     assert_true(limits_take(l, "a", 2000));
@@ -38,6 +39,7 @@ static void a_flood_takes_no_memory_and_stale_ones_give_way(void **state)
     (void)state;
     char key[32];
     struct limits *l = limits_new(1, 0.0, 1.0); /* one set of eight */
+    assert_non_null(l);
     assert_true(limits_take(l, "kept", 1));
     for (int i = 0; i < 10000; i++) {
         (void)snprintf(key, sizeof key, "stranger-%d", i);
@@ -62,6 +64,7 @@ static void threads_share_one_bucket(void **state)
     (void)state;
     pthread_t threads[THREADS];
     struct limits *l = limits_new(16, 0.0, BURST);
+    assert_non_null(l);
     size_t taken = 0;
     for (int i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, take_many, l), 0);
