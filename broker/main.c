@@ -282,18 +282,26 @@ static int help(void)
     return 0;
 }
 
+static bool is_help(const char *word)
+{
+    return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
 static int dispatch(int argc, char **argv)
 {
     const char *word = argc < 2 ? "help" : argv[1];
-    if (strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
+    if (is_help(word))
         return help() + (argc < 2 ? 2 : 0);
     if (strcmp(word, "version") == 0 || strcmp(word, "--version") == 0)
         return printf("idbridge %s (%s)\n", IDBRIDGE_VERSION, IDBRIDGE_COMMIT) < 0;
     if (strcmp(word, "serve") == 0)
         return serve(argc - 1, argv + 1);
     for (const struct command *c = admin_commands; c->name != NULL; c++)
-        if (strcmp(word, c->name) == 0)
+        if (strcmp(word, c->name) == 0) {
+            if (argc == 3 && c->usage != NULL && is_help(argv[2]))
+                return printf("usage: idbridge %s\n  %s\n", c->usage, c->help) < 0;
             return c->run(argc - 1, argv + 1);
+        }
     (void)fprintf(stderr, "idbridge: there is no command `%s`; `idbridge help` lists them\n", word);
     return 2;
 }

@@ -61,9 +61,13 @@ enum result admin_config_usable(struct fault *f, const struct config *c)
     struct dhis2s *dhis2s = NULL;
     TRY(check_issuer(f, &b));
     TRY(login_config_check(f, c));
-    enum result r = directories_new(f, c, &d);
+    struct upstreams *u = NULL;
+    enum result r = upstreams_new(f, c, NULL, &u);
+    if (r == RESULT_OK)
+        r = directories_new(f, c, &d);
     if (r == RESULT_OK)
         r = dhis2s_new(f, c, &dhis2s);
+    upstreams_free(u);
     if (dhis2s != NULL)
         dhis2s_free(dhis2s);
     if (d != NULL)
@@ -190,7 +194,11 @@ int admin_usage(const char *text)
 
 int admin_dispatch(const char *word, const struct subcommand *table, int argc, char **argv)
 {
-    bool asked = argc >= 2 && (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0);
+    bool asked = argc >= 2 && (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0);
+    if (argc == 3 && (strcmp(argv[2], "help") == 0 || strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
+        for (const struct subcommand *s = table; s->name != NULL; s++)
+            if (strcmp(argv[1], s->name) == 0)
+                return printf("usage: idbridge %s %s\n  %s\n", word, s->usage, s->help) < 0;
     for (const struct subcommand *s = table; argc >= 2 && s->name != NULL; s++)
         if (strcmp(argv[1], s->name) == 0) {
             optind = 1;

@@ -37,7 +37,7 @@ static enum result init_state(struct fault *f, const struct config *c, struct st
     bool made = mkdir(state, 0700) == 0;
     if (!made && errno != EEXIST)
         return FAULT(f, RESULT_UNAVAILABLE, "cannot make %.100s: %s", state, strerror(errno));
-    if (!privilege_settle(state, made, key))
+    if (!privilege_settle(state, made, key, admin_config_path()))
         return FAULT(f, RESULT_DENIED, "cannot hand key and state to their owner: %s", strerror(errno));
     TRY(master_load(f, key, m));
     if (!privilege_become_owner(state))
@@ -146,7 +146,9 @@ int admin_restore(int argc, char **argv)
     if (r == RESULT_OK)
         r = store_restore(&f, config_text(c, "store", NULL, "folder"), argv[1], m);
     if (r == RESULT_OK)
-        (void)printf("restored from %s. Codes, sessions and refresh tokens are revoked: people sign in again.\n", argv[1]);
+        (void)printf("restored from %s. Codes, sessions and refresh tokens are revoked: people sign in again.\n"
+                     "What was taken away after that backup is back: keys that were retired (`idbridge key rotate --emergency`, `key retire`), "
+                     "applications and links that were removed.\n", argv[1]);
     else
         (void)fprintf(stderr, "idbridge: %s\n", f.detail);
     if (m != NULL)

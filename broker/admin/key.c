@@ -113,7 +113,7 @@ static int key_import(int argc, char **argv)
 static int key_export_public(int argc, char **argv)
 {
     struct admin ad;
-    struct token_ring *ring;
+    struct token_ring *ring = NULL;
     (void)argc, (void)argv;
     int status = admin_begin(&ad, false);
     if (status != 0)

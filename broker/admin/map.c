@@ -199,7 +199,7 @@ struct applying {
     struct admin *ad;
     json_t *wanted; /* name -> text */
     json_t *stored; /* name -> text */
-    bool prune, dry_run;
+    bool prune, dry_run, force;
     size_t added, changed, removed;
 };
 
@@ -268,6 +268,9 @@ static enum result apply(struct fault *f, struct store_view *v, void *arg)
     const char *name;
     json_t *text;
     TRY(store_rule_each(f, v, ap->ad->arena, remember, ap));
+    if (ap->prune && !ap->force && json_object_size(ap->wanted) == 0 && json_object_size(ap->stored) > 0)
+        return FAULT(f, RESULT_INVALID, "the file holds no rule and --prune would remove all %zu: nobody would get in (--force does it)",
+                     json_object_size(ap->stored));
     TRY(put_wanted(f, v, ap));
     json_object_foreach(ap->stored, name, text) {
         if (!ap->prune || json_object_get(ap->wanted, name) != NULL)
@@ -282,17 +285,19 @@ static enum result apply(struct fault *f, struct store_view *v, void *arg)
 
 static int map_apply(int argc, char **argv)
 {
-    static const struct option options[] = {{"prune", no_argument, NULL, 'p'}, {"dry-run", no_argument, NULL, 'n'}, {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"prune", no_argument, NULL, 'p'}, {"dry-run", no_argument, NULL, 'n'},
+                                            {"force", no_argument, NULL, 'f'}, {NULL, 0, NULL, 0}};
     struct admin ad;
     struct applying ap = {.ad = &ad};
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         ap.prune |= o == 'p';
         ap.dry_run |= o == 'n';
+        ap.force |= o == 'f';
         if (o == '?')
             return 2;
     }
     if (optind + 1 != argc)
-        return admin_usage("map apply [--prune] [--dry-run] FILE|-");
+        return admin_usage("map apply [--prune [--force]] [--dry-run] FILE|-");
     int status = admin_begin(&ad, false);
     if (status != 0)
         return status;
@@ -313,7 +318,7 @@ static const struct subcommand MAP[] = {
     {"show", map_show, "show NAME", "Prints one rule for reading."},
     {"remove", map_remove, "remove NAME", "Removes a rule."},
     {"export", map_export, "export", "Prints all rules in the form `map apply` reads."},
-    {"apply", map_apply, "apply [--prune] [--dry-run] FILE|-", "Adds and replaces the rules of a file, all or nothing; --prune removes others."},
+    {"apply", map_apply, "apply [--prune [--force]] [--dry-run] FILE|-", "Adds and replaces the rules of a file, all or nothing; --prune removes others."},
     {NULL, NULL, NULL, NULL},
 };
 int admin_map(int argc, char **argv)

@@ -18,7 +18,7 @@ bool privilege_become_owner(const char *folder)
 }
 
 /* A folder that was there keeps its owner: systemd-tmpfiles made it, or an administrator who wants another user. */
-bool privilege_settle(const char *folder, bool made, const char *key_file)
+bool privilege_settle(const char *folder, bool made, const char *key_file, const char *config_file)
 {
     struct stat st;
     if (geteuid() != 0)
@@ -29,5 +29,8 @@ bool privilege_settle(const char *folder, bool made, const char *key_file)
     if (stat(folder, &st) != 0)
         return false;
     gid_t reader = st.st_uid != 0 ? st.st_gid : service != NULL ? service->pw_gid : 0;
+    /* a configuration that root wrote is root's alone, and the daemon is not root */
+    if (stat(config_file, &st) != 0 || (st.st_uid == 0 && reader != 0 && chown(config_file, 0, reader) != 0))
+        return false;
     return chown(key_file, 0, reader) == 0 && chmod(key_file, 0640) == 0;
 }

@@ -20,7 +20,7 @@ struct memory {
 
 struct memory *memory_new(size_t slots, int64_t life_us)
 {
-    struct memory *m = calloc(1, sizeof *m + slots * sizeof m->slot[0]);
+    struct memory *m = calloc(1, sizeof *m + slots * sizeof m->slot[0]); /* NOLINT(bugprone-sizeof-expression): slots are pointers */
     if (m == NULL)
         return NULL;
     m->life_us = life_us;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -61,7 +62,8 @@ static int open_socket(struct fault *f, const char *address)
     const char *colon = strrchr(address, ':');
     size_t n = colon == NULL ? 0 : (size_t)(colon - address);
     char host[64];
-    if (n == 0 || n >= sizeof(host)) {
+    long port = colon == NULL ? 0 : strtol(colon + 1, NULL, 10);
+    if (n == 0 || n >= sizeof(host) || port < 1 || port > 65535) {
         (void)FAULT(f, RESULT_INVALID, "[listen] address must be ADDRESS:PORT, [IPV6]:PORT or unix:/path");
         return -1;
     }

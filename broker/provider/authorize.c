@@ -174,21 +174,40 @@ static void choose_upstream(struct exchange *x, const struct asked *q, const cha
     x->done = true;
 }
 
+/* Several sections of one issuer are one provider to a person: a roll-over of the bridge's key there is a second client_id
+ * beside the first, and nobody is asked to choose between them. The first section of each issuer stays. */
+static size_t distinct_upstreams(const struct upstreams *u, const char *const *names, size_t n, const char **out)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        size_t k = 0;
+        while (k < kept && !text_equal(upstream_issuer(u, out[k]), upstream_issuer(u, names[i])))
+            k++;
+        if (k == kept)
+            out[kept++] = names[i];
+    }
+    return kept;
+}
+
 static void pick_upstream(struct exchange *x, const struct asked *q, struct login *l)
 {
     const char *const *names;
     size_t n = upstreams_names(x->bridge->upstreams, &names);
+    const char **distinct = arena_alloc(x->arena, (n + 1) * sizeof(*distinct));
+    if (distinct == NULL)
+        return;
+    n = distinct_upstreams(x->bridge->upstreams, names, n, distinct);
     const char *wish = param_get(q->p, "upstream");
     if (q->client.upstream != NULL)
         l->upstream = q->client.upstream;
     else if (wish != NULL && upstreams_has(x->bridge->upstreams, wish))
         l->upstream = wish;
     else if (n == 1)
-        l->upstream = names[0];
+        l->upstream = distinct[0];
     else if (l->prompt != NULL && text_has_word(l->prompt, "none"))
         authorize_error(x, l, "login_required", "nobody is signed in");
     else
-        choose_upstream(x, q, names, n);
+        choose_upstream(x, q, distinct, n);
     x->provider = l->upstream == NULL ? NULL : upstream_label(x->bridge->upstreams, l->upstream);
 }
 

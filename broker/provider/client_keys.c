@@ -1,20 +1,20 @@
 /* Key sets of clients that publish them (`jwks_uri`: DHIS2 at /api/publicKeys/…). Anybody can send an assertion that names
  * a client, so a fetch must cost an attacker nothing and us little: one copy per client is kept, an assertion that fails
- * against a fresh copy is refused at once, and a host that did not answer is not asked again for some seconds. */
+ * against it makes one fetch a minute, and a host that did not answer is not asked again for some seconds. */
 #include "private.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define CLIENTS_KEPT 64
-#define FLOOR_S 60       /* a copy younger than this is not fetched again, whatever arrives */
+#define FLOOR_S 60       /* an assertion that fails against the copy makes it be fetched anew, once in so long */
 #define LIFE_S 600       /* an older copy is not believed: a key that the client withdrew stops counting */
 #define FAILED_FLOOR_S 5 /* nor is a host that did not answer asked before */
 #define JWKS_MAX (64u << 10)
 
 struct kept {
     char client_id[129], *jwks; /* jwks NULL: the fetch failed */
-    int64_t fetched;
+    int64_t fetched, retried; /* retried: the last fetch that a failing assertion asked for */
 };
 struct client_keys { /* immutable; a fetch publishes a changed copy */
     struct kept list[CLIENTS_KEPT];
@@ -41,13 +41,14 @@ const char *client_keys_cached(struct exchange *x, const char *client_id, bool *
 {
     const struct kept *e = find(snapshot_slot_value(x->bridge->client_keys, x->arena), client_id);
     int64_t age = e == NULL ? LIFE_S : clock_now() - e->fetched;
-    *fresh_r = e != NULL && age < (e->jwks == NULL ? FAILED_FLOOR_S : FLOOR_S);
+    *fresh_r = e != NULL && (e->jwks == NULL ? age < FAILED_FLOOR_S : e->retried + FLOOR_S > clock_now());
     return age >= LIFE_S ? NULL : e->jwks;
 }
 
 /* Everybody else's entry as it was, the oldest left out when the table is full, and the new one. */
 static enum result publish(struct exchange *x, const char *client_id, const char *jwks)
 {
+    int64_t now = clock_now();
     struct fault *f = &x->fault;
     const struct client_keys *old = snapshot_slot_value(x->bridge->client_keys, x->arena);
     struct client_keys *k = calloc(1, sizeof(*k));
@@ -66,7 +67,9 @@ static enum result publish(struct exchange *x, const char *client_id, const char
     struct kept *e = &k->list[k->count++];
     (void)snprintf(e->client_id, sizeof(e->client_id), "%s", client_id);
     e->jwks = jwks == NULL ? NULL : strdup(jwks);
-    e->fetched = clock_now();
+    e->fetched = now;
+    const struct kept *before = find(old, client_id);
+    e->retried = before != NULL && before->jwks != NULL && before->fetched + LIFE_S > now ? now : 0;
     struct snapshot *s = snapshot_new(k, keys_free);
     NEED(f, s);
     snapshot_slot_set(x->bridge->client_keys, s);

@@ -38,10 +38,18 @@ static enum result check_uris(struct fault *f, struct arena *a, const char *json
     return RESULT_OK;
 }
 
-enum result provider_client_check(struct fault *f, struct arena *a, const struct config *cfg, const struct client *c)
+static bool section_exists(const struct config *cfg, const char *section, const char *name)
 {
     const char *const *names;
-    size_t n = config_names(cfg, "dhis2", &names), i = 0;
+    size_t n = config_names(cfg, section, &names);
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0)
+            return true;
+    return false;
+}
+
+enum result provider_client_check(struct fault *f, struct arena *a, const struct config *cfg, const struct client *c)
+{
     if (c->client_id == NULL || c->client_id[0] == '\0' || strlen(c->client_id) > 128 || strpbrk(c->client_id, " \t\r\n\"") != NULL)
         return FAULT(f, RESULT_INVALID, "client_id must be 1 to 128 characters without blanks");
     if (strlen(c->client_id) == PERSON_ID_LENGTH && strspn(c->client_id, BASE64URL) == PERSON_ID_LENGTH)
@@ -54,12 +62,18 @@ enum result provider_client_check(struct fault *f, struct arena *a, const struct
         return FAULT(f, RESULT_INVALID, "route_key is for --profile route");
     if (!one_of(c->sso, "never ask silent"))
         return FAULT(f, RESULT_INVALID, "sso must be never, ask or silent");
-    while (c->dhis2 != NULL && i < n && strcmp(names[i], c->dhis2) != 0)
-        i++;
-    if (c->dhis2 != NULL && i == n)
+    if (c->dhis2 != NULL && !section_exists(cfg, "dhis2", c->dhis2))
         return FAULT(f, RESULT_INVALID, "there is no [dhis2 %.60s] in the configuration", c->dhis2);
     if (c->dhis2 == NULL && !one_of(c->profile, "rfc9068"))
         return FAULT(f, RESULT_INVALID, "profile %s needs --dhis2 NAME: the instance it writes to", c->profile);
+    char **grants = text_split(a, c->grant_types, " ", NULL);
+    for (; grants != NULL && *grants != NULL; grants++)
+        if (!one_of(*grants, "authorization_code refresh_token client_credentials"))
+            return FAULT(f, RESULT_INVALID, "unknown grant type: %.40s", *grants);
+    if (c->upstream != NULL && !section_exists(cfg, "upstream", c->upstream))
+        return FAULT(f, RESULT_INVALID, "there is no [upstream %.60s] in the configuration", c->upstream);
+    if (text_equal(c->profile, "dhis2") && c->audience != NULL)
+        return FAULT(f, RESULT_INVALID, "DHIS2 takes tokens for its own client_id only: leave --audience out");
     bool code = text_has_word(c->grant_types, "authorization_code");
     if (code && (c->redirect_uris == NULL || strcmp(c->redirect_uris, "[]") == 0))
         return FAULT(f, RESULT_INVALID, "at least one --redirect-uri is needed");
@@ -112,6 +126,11 @@ char *provider_dhis_conf(struct arena *a, const char *issuer, const char *provid
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (rows[i].value != NULL)
             buf_printf(&b, "oidc.provider.%s.%s = %s%s\n", provider_id, rows[i].key, rows[i].value, rows[i].path);
+    if (text_equal(c->auth_method, "private_key_jwt")) /* DHIS2 keeps the key; these are for its administrator to fill in */
+        buf_printf(&b, "oidc.provider.%s.keystore_path = /opt/dhis2/bridge.p12\noidc.provider.%s.keystore_password = CHANGE-ME\n"
+                       "oidc.provider.%s.key_alias = bridge\noidc.provider.%s.key_password = CHANGE-ME\n"
+                       "oidc.provider.%s.jwk_set_url = %s\n",
+                   provider_id, provider_id, provider_id, provider_id, provider_id, c->jwks_uri == NULL ? "CHANGE-ME" : c->jwks_uri);
     if (after_logout != NULL)
         buf_printf(&b, "oidc.logout.redirect_url = %s\n", after_logout);
     buf_text(&b, "# DHIS2 2.41 also needs, or it takes every bearer token for one of its own:\n"

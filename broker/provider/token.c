@@ -13,7 +13,8 @@ struct asking {
     enum kind kind;
     const char *code_hash, *refresh_hash, *next_refresh, *next_hash;
     struct grant grant;
-    const char *person_id; /* refresh: whom the token was made for */
+    const char *person_id; /* refresh: whom the token was made for, and when the person signed in */
+    int64_t signed_in;
     bool refreshes; /* a refresh token goes out */
 };
 
@@ -76,6 +77,7 @@ static enum result read_refresh(struct exchange *x, struct asking *q)
         return RESULT_OK; /* the rotation says what is wrong, and revokes a family on reuse */
     TRY(r);
     q->person_id = g.person_id;
+    q->signed_in = g.created;
     if (GUARD(refresh_client, !text_equal(g.client_id, q->caller.client.client_id)))
         return oauth_fault(x, "invalid_grant", "the refresh token belongs to another client");
     json_t *data;
@@ -139,6 +141,8 @@ static bool account_needed(const struct exchange *x)
  * DHIS2's Android app throws its session away on any OAuth error. */
 static enum result as_oauth(struct exchange *x, enum result r, const char *reason)
 {
+    if (r == RESULT_OK)
+        return r;
     x->reason = reason;
     if (r == RESULT_DENIED || r == RESULT_NOT_FOUND || r == RESULT_CONFLICT)
         return FAULT_OAUTH(&x->fault, RESULT_DENIED, "invalid_grant", "%s", reason == NULL ? "refused" : reason);
@@ -238,8 +242,10 @@ static enum result rotate_refresh(struct exchange *x, struct asking *q)
     const struct config *c = x->bridge->config;
     const char *successor = NULL;
     int64_t now = clock_now();
+    int64_t next = now + config_number(c, "tokens", NULL, "refresh");
+    int64_t last = q->signed_in + config_number(c, "tokens", NULL, "refresh_absolute"); /* then the person signs in again */
     enum result r = store_refresh_rotate(f, x->view, x->arena, q->refresh_hash, q->next_hash, q->next_refresh, now,
-                                         now + config_number(c, "tokens", NULL, "refresh"),
+                                         q->signed_in != 0 && last < next ? last : next,
                                          config_number(c, "tokens", NULL, "refresh_grace"), &q->grant, &successor);
     if (r == RESULT_CONFLICT) /* the answer got lost on a bad network: the same successor again */
         q->next_refresh = successor;

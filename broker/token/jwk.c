@@ -158,6 +158,7 @@ static enum result check_numbers(struct fault *f, struct jwk *k)
 
 enum result jwk_parse(struct fault *f, struct arena *a, const char *text, json_t **out_r)
 {
+    NEED(f, text);
     return json_parse(f, a, text, strlen(text), JWK_MAX_BYTES, out_r);
 }
 

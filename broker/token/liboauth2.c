@@ -69,6 +69,7 @@ static enum result admit(struct fault *f, struct arena *a, const char *text)
     const struct jose_enc *enc = jose_enc_find("A256GCM");
     struct compact c;
 
+    NEED(f, text);
     TRY(compact_read(f, a, text, strlen(text), STATE_MAX_BYTES, &c));
     if (c.count != 5 || json_object_size(c.header) != 2 || !text_equal(c.alg, "dir") ||
         !text_equal(json_text(c.header, "enc"), enc->name))

@@ -10,6 +10,7 @@
 #define METADATA_MAX (128u << 10)
 #define KEYS_MAX (256u << 10)
 #define WAIT_FOR_OTHERS_MS 3000
+#define RENEW_FLOOR_S 60
 
 static void metadata_free(void *p)
 {
@@ -95,10 +96,17 @@ static enum result fetch_metadata(struct fault *f, struct arena *a, struct provi
     return RESULT_OK;
 }
 
+/* What is old still serves: one login in a while tries to renew it, and a provider that hangs does not cost every one. */
+static bool may_renew(struct provider *p)
+{
+    long long last = atomic_load(&p->metadata_tried), now = clock_now();
+    return last + RENEW_FLOOR_S <= now && atomic_compare_exchange_strong(&p->metadata_tried, &last, now);
+}
+
 enum result metadata_get(struct fault *f, struct arena *a, struct provider *p, const struct metadata **out_r)
 {
     const struct metadata *m = snapshot_slot_value(p->metadata, a);
-    if (m == NULL || m->fetched + provider_number(p, "metadata_life") < clock_now()) {
+    if (m == NULL || (m->fetched + provider_number(p, "metadata_life") < clock_now() && may_renew(p))) {
         enum result r = fetch_metadata(f, a, p);
         if (r != RESULT_OK && m == NULL)
             return r;
@@ -125,6 +133,7 @@ static enum result fetch_keys(struct fault *f, struct arena *a, struct provider 
     struct snapshot *s = snapshot_new(keys, keys_free);
     NEED(f, s);
     snapshot_slot_set(p->keys, s);
+    atomic_store(&p->keys_fetched, clock_now());
     metric_add("idbridge_jwks_fetched_total", NULL, 1);
     return RESULT_OK;
 }
@@ -158,6 +167,10 @@ enum result metadata_verify(struct fault *f, struct arena *a, struct provider *p
         if (!refresh_keys(f, a, p, 0) && snapshot_slot_value(p->keys, a) == NULL)
             return f->result == RESULT_OK ? FAULT(f, RESULT_UNAVAILABLE, "the provider's keys are not known") : f->result;
         keys = snapshot_slot_value(p->keys, a);
+    } else if (atomic_load(&p->keys_fetched) + provider_number(p, "metadata_life") < clock_now()) {
+        struct fault ignored = {0}; /* a key that was withdrawn stops counting; the old set serves while the fetch fails */
+        if (refresh_keys(&ignored, a, p, provider_number(p, "jwks_floor")))
+            keys = snapshot_slot_value(p->keys, a);
     }
     r = token_verify(f, a, jws, strlen(jws), keys, &policy, out_r, &why);
     if (r == RESULT_OK || (why != TOKEN_NO_KEY && why != TOKEN_SIGNATURE))

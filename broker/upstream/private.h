@@ -23,6 +23,8 @@ struct provider {
     struct snapshot_slot *signer, *decrypter; /* struct token_private */
     atomic_llong keys_tried;        /* second of the last fetch of keys, successful or not */
     atomic_bool keys_busy;
+    atomic_llong keys_fetched;      /* second of the set in use */
+    atomic_llong metadata_tried;    /* second of the last try to renew what is old */
 };
 struct upstreams {
     const struct config *config;

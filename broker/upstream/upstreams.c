@@ -110,6 +110,19 @@ static enum result check_claims(struct fault *f, const struct provider *p)
     return RESULT_OK;
 }
 
+/* What is not asymmetric has no place here: a provider's public key is no secret. */
+static enum result check_algs(struct fault *f, const struct provider *p, const char *key)
+{
+    static const char known[] = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512";
+    char *const *algs = provider_list(p, key);
+    if (algs == NULL || *algs == NULL)
+        return FAULT(f, RESULT_INVALID, "[upstream %.40s] %s is empty: no token would verify", p->name, key);
+    for (; *algs != NULL; algs++)
+        if (!text_has_word(known, *algs))
+            return FAULT(f, RESULT_INVALID, "[upstream %.40s] %s: %.20s is none of %s", p->name, key, *algs, known);
+    return RESULT_OK;
+}
+
 static enum result make_provider(struct fault *f, const struct config *c, const char *name, struct provider *p)
 {
     p->config = c;
@@ -126,6 +139,8 @@ static enum result make_provider(struct fault *f, const struct config *c, const 
         NEED(f, *slots[i]);
     }
     TRY(read_secret(f, p));
+    TRY(check_algs(f, p, "id_token_algs"));
+    TRY(check_algs(f, p, "userinfo_algs"));
     return check_claims(f, p);
 }
 
@@ -142,11 +157,12 @@ enum result upstreams_new(struct fault *f, const struct config *c, struct store 
     u->names = calloc(n + 1, sizeof(*u->names));
     NEED(f, u->list);
     NEED(f, u->names);
-    for (; u->count < n; u->count++) {
-        u->names[u->count] = names[u->count];
-        TRY(make_provider(f, c, names[u->count], &u->list[u->count]));
+    for (size_t i = 0; i < n; i++) {
+        u->names[i] = names[i];
+        u->count = i + 1; /* also a half-made one is freed */
+        TRY(make_provider(f, c, names[i], &u->list[i]));
     }
-    return upstreams_reload_keys(f, u);
+    return s == NULL ? RESULT_OK : upstreams_reload_keys(f, u);
 }
 
 void upstreams_free(struct upstreams *u)

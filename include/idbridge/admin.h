@@ -13,6 +13,7 @@ struct command {
     const char *name;
     int (*run)(int argc, char **argv); /* argv[0] is the command's own name; exit status */
     const char *help;                  /* one line */
+    const char *usage;                 /* of a command without subcommands; NULL: it prints its own */
 };
 extern const struct command admin_commands[]; /* ended by name NULL */
 int admin_token(int argc, char **argv);

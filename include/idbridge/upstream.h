@@ -29,7 +29,7 @@ struct upstream_request {
 };
 
 struct upstreams;
-/* The store gives client keys (use "upstream:NAME") and is read with the calling thread's reader. */
+/* The store (NULL: only what the configuration says is looked at) gives client keys (use "upstream:NAME") and is read with the calling thread's reader. */
 CHECKED enum result upstreams_new(struct fault *f, const struct config *c, struct store *s, struct upstreams **out_r);
 void upstreams_free(struct upstreams *u);
 size_t upstreams_names(const struct upstreams *u, const char *const **out_r);

@@ -125,15 +125,13 @@ def jwks_fetches(m):
 
 # ---- several providers, several client_ids
 
-def test_the_choice_between_providers(world):
-    browser = Browser()
-    page = browser.get(world.dhis2 + "/oauth2/authorization/bridge")
-    assert page.status == 200 and "How do you want to sign in?" in page.text
-    for label in ("National ID", "ID es", "ID jwe"):
-        assert label in page.text
-    link = next(a for a in page.html.links if a.endswith("upstream=ps"))
-    done = world.login(AMINA, link=LINK, browser=browser, start=world.issuer + link)
-    assert done.url == world.dhis2 + "/", done.text[:300]
+def test_nobody_chooses_between_two_clients_of_one_provider(world):
+    """Sections of one issuer are one provider to a person; the page with a choice is for others (test_interop_pages.py)."""
+    _, url = world.to_esignet()
+    assert parse_qs(urlsplit(url).query)["client_id"] == ["ministry-bridge"]  # the first section
+    assert world.login(AMINA, link=LINK).url == world.dhis2 + "/"
+    app = App(world, "any", options=("--sso", "never"))
+    assert app.answer(app.login(AMINA, upstream="ps"))["code"]  # and an application may name another
     assert requests_at(world, "/authorize")[-1]["query"]["client_id"] in ("bridge-ps", ["bridge-ps"])
 
 

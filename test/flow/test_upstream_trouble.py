@@ -118,7 +118,7 @@ def test_an_answer_without_a_code(app):
 
 @pytest.mark.parametrize("path, fault, reason, status", [
     (TOKEN, HTML, "upstream_down", 502), (TOKEN, {**HTML, "status": 503}, "upstream_down", 502),
-    (TOKEN, {"drop": True}, "upstream_down", 502), (TOKEN, {"delay_ms": 5000}, "upstream_slow", 504),
+    (TOKEN, {"drop": True, "times": 0}, "upstream_down", 502), (TOKEN, {"delay_ms": 5000}, "upstream_slow", 504),
     (TOKEN, {"status": 400, "body": json.dumps({"error": "invalid_assertion"}), "content_type": "application/json"}, "upstream_error", 502),
     (USERINFO, {**HTML, "status": 500}, "upstream_down", 502), (USERINFO, HTML, "upstream_untrusted", 403),
     (USERINFO, {"delay_ms": 5000}, "upstream_slow", 504), (USERINFO, {"drop": True, "times": 0}, "upstream_down", 502),
