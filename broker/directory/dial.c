@@ -95,9 +95,11 @@ enum result dir_dial(struct fault *f, const struct server *s, int64_t timeout_us
     int failed = getaddrinfo(s->host, port, &hints, &all);
     if (failed != 0)
         return FAULT(f, RESULT_UNAVAILABLE, "%s: name not found: %s", s->url, gai_strerror(failed));
-    int error = EHOSTUNREACH;
-    for (const struct addrinfo *ai = all; ai != NULL && error != 0; ai = ai->ai_next)
+    int error = EHOSTUNREACH, first = 0; /* the first address tells why: getaddrinfo(3) puts what has no route last */
+    for (const struct addrinfo *ai = all; ai != NULL && error != 0; ai = ai->ai_next) {
         error = connect_one(ai->ai_family, ai->ai_addr, ai->ai_addrlen, deadline_us, fd_r);
+        first = first == 0 ? error : first;
+    }
     freeaddrinfo(all);
-    return error == 0 ? RESULT_OK : connect_fault(f, s, error);
+    return error == 0 ? RESULT_OK : connect_fault(f, s, first == 0 ? error : first);
 }

@@ -4,12 +4,11 @@
 Starts stand-ins and a misbehaving OpenID provider on loopback, replays every recorded case that
 concerns something the bridge depends on, prints each difference, what is deliberately not replayed,
 and `N passed, N failed`. Recordings are read in place (IDBRIDGE_RECORDINGS). Ends with 1 on any
-difference. Without recordings it says so and runs the tests of facts.json instead.
+difference, with 77 where there are no recordings.
 """
 import ast
 import asyncio
 import os
-import subprocess
 import sys
 import time
 
@@ -21,6 +20,7 @@ from replaying import (bearer_cases, coverage, login_cases, more_cases, route_ca
 from replaying.mini_op import MiniOp   # noqa: E402
 from replaying.script import Script    # noqa: E402
 
+SKIPPED = 77
 NEW, OLD = "dhis2-2.43.1/", "dhis2-2.41/"
 
 
@@ -185,8 +185,8 @@ async def run(names):
 
 def main():
     if not world.recordings():
-        print("recordings are missing (IDBRIDGE_RECORDINGS): only the tests of facts.json run", flush=True)
-        return subprocess.call(["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", world.HERE])
+        print("skipped: the recordings are missing; set IDBRIDGE_RECORDINGS")
+        return SKIPPED
     tally = asyncio.run(run(sys.argv[1:]))
     for text in tally.failed:
         print("DIFFERENT " + text)
