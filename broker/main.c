@@ -282,6 +282,18 @@ static int help(void)
     return 0;
 }
 
+/* jansson 2.14 goes on after a growth that failed inside its lexer and writes past its buffer: without memory the program ends
+ * here instead, and systemd starts it again. */
+static void *must_malloc(size_t n)
+{
+    void *p = malloc(n);
+    if (p == NULL) {
+        log_event(LEVEL_ERROR, "out_of_memory", NULL);
+        abort();
+    }
+    return p;
+}
+
 static bool is_help(const char *word)
 {
     return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
@@ -313,6 +325,7 @@ int main(int argc, char **argv)
     login_complete = provider_complete;
     verification_bearer = bearer_for_verification;
     log_setup(LEVEL_WARN, stderr);
+    json_set_alloc_funcs(must_malloc, free);
     (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* every command reads the master key */
     if (argc > 2 && strcmp(argv[1], "--config") == 0) {
         (void)setenv("IDBRIDGE_CONFIG", argv[2], 1);

@@ -27,7 +27,7 @@ struct options {
 
 static void print_usage(FILE *to)
 {
-    fputs("usage: idbridge token inspect\n"
+    (void)fputs("usage: idbridge token inspect\n"
           "       idbridge token verify --jwks FILE [--issuer I] [--audience A] [--alg LIST] [--signature-only]\n"
           "       idbridge token decrypt --key FILE\n"
           "The token is read from standard input. verify: FILE is a JWKS or one JWK; LIST is separated by commas; the\n"

@@ -125,7 +125,7 @@ enum result folder_free_name(struct fault *f, const char *path, const char *firs
     for (int n = 2; access(out_r, F_OK) == 0; n++) {
         if (n > 9999)
             return FAULT(f, RESULT_INTERNAL, "too many old copies beside %s", path);
-        snprintf(end, sizeof end, "%s%d", more, n);
+        (void)snprintf(end, sizeof end, "%s%d", more, n);
         TRY(folder_path(f, path, "", end, out_r));
     }
     return RESULT_OK;

@@ -43,7 +43,7 @@ static enum result mark(struct fault *f, struct store_view *v, void *arg)
     (void)arg;
     for (size_t i = 0; i < COUNT_OF(revoke); i++)
         TRY(view_exec(f, v, revoke[i]));
-    snprintf(actor, sizeof actor, "cli uid=%u", (unsigned)getuid());
+    (void)snprintf(actor, sizeof actor, "cli uid=%u", (unsigned)getuid());
     return store_audit_add(f, v, &(struct audit){.event = "restore", .actor = actor, .outcome = "ok"});
 }
 

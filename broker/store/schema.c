@@ -127,8 +127,8 @@ static enum result apply(struct fault *f, sqlite3 *db, const char *const *migrat
 static enum result back_up_first(struct fault *f, sqlite3 *db, const char *path, int count)
 {
     char file[PATH_ROOM], first[32], more[32];
-    snprintf(first, sizeof first, ".before-%d", count);
-    snprintf(more, sizeof more, ".before-%d.", count);
+    (void)snprintf(first, sizeof first, ".before-%d", count);
+    (void)snprintf(more, sizeof more, ".before-%d.", count);
     TRY(folder_free_name(f, path, first, more, file));
     TRY(backup_copy(f, db, file));
     log_event(LEVEL_INFO, "store.migrate", "backup", file, NULL);
