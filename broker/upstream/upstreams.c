@@ -110,10 +110,10 @@ static enum result check_claims(struct fault *f, const struct provider *p)
     return RESULT_OK;
 }
 
-/* What is not asymmetric has no place here: a provider's public key is no secret. */
+/* "none" and misspelt words. HS* never verifies against public keys, whatever is listed (token/keys.c). */
 static enum result check_algs(struct fault *f, const struct provider *p, const char *key)
 {
-    static const char known[] = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512";
+    static const char known[] = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 HS256 HS384 HS512";
     char *const *algs = provider_list(p, key);
     if (algs == NULL || *algs == NULL)
         return FAULT(f, RESULT_INVALID, "[upstream %.40s] %s is empty: no token would verify", p->name, key);

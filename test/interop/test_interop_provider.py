@@ -65,11 +65,16 @@ def ministry(make_ministry, tmp_path_factory):
     server.stop()
 
 
+def choose(browser, page, name):
+    """The page with a choice offers each provider once; another section of it is named in the request."""
+    assert any("upstream=generic-" in link for link in page.html.links), page.text[:300]
+    return browser.get(f"{page.url}&upstream={name}")
+
+
 def sign_in(ministry, browser, name, person):
     """DHIS2's button, the page that asks which ID provider, that provider's own pages; ends back at the bridge."""
     page = browser.get(ministry.dhis2 + "/oauth2/authorization/bridge")
-    choice = next(link for link in page.html.links if f"upstream={name}" in link)
-    page = browser.get(ministry.issuer + choice)
+    page = choose(browser, page, name)
     while page.url.startswith(ministry.provider):
         page = browser.submit(page.form("/interaction/"), login=person, password="any")
     return page
@@ -130,8 +135,7 @@ def test_claims_of_userinfo_are_kept_for_the_rules(ministry):
 def test_cancelling_at_the_provider_is_a_page_of_the_bridge(ministry):
     browser = Browser()
     page = browser.get(ministry.dhis2 + "/oauth2/authorization/bridge")
-    choice = next(link for link in page.html.links if "upstream=generic-post" in link)
-    page = browser.get(ministry.issuer + choice)
+    page = choose(browser, page, "generic-post")
     abort = next(link for link in page.html.links if link.endswith("/abort"))
     page = browser.get(abort if abort.startswith("http") else ministry.provider + abort)
     assert page.status == 403 and page.url.startswith(ministry.issuer)
@@ -149,6 +153,5 @@ def test_logout_ends_the_session_at_the_provider_too(ministry):
     way = [ministry.issuer + "/logout", ministry.provider + "/session/end", ministry.issuer + "/logout/done"]
     assert [url for url in seen if url in way] == way
     page = browser.get(ministry.dhis2 + "/oauth2/authorization/bridge")
-    choice = next(link for link in page.html.links if "upstream=generic-rs" in link)
-    page = browser.get(ministry.issuer + choice)
+    page = choose(browser, page, "generic-rs")
     assert page.url.startswith(ministry.provider) and "password" in page.body, "the provider asks for the login again"
