@@ -129,13 +129,15 @@ def pytest(tally, name, paths, workers):
         report = Path(folder) / "report.xml"
         parallel = ["-n", str(workers), "--dist", "loadfile"] if workers > 1 else []
         status, output = quiet([PYTHON, "-B", "-m", "pytest", "-q", "-x" if os.environ.get("FAIL_FAST") else "-q", "--import-mode=importlib", "-p",
-                                "no:cacheprovider", f"--junitxml={report}", "-rs", *parallel, *paths], PYTEST_LIMIT_S)
+                                "no:cacheprovider", "--tb=short", f"--junitxml={report}", "-rs", *parallel, *paths], PYTEST_LIMIT_S)
         passed = failed = skipped = 0
+        names = []
         if report.exists():
             for case in xml.etree.ElementTree.parse(report).iter("testcase"):
                 kinds = {child.tag for child in case}
                 if kinds & {"failure", "error"}:
                     failed += 1
+                    names.append(f"  {case.get('classname')}::{case.get('name')}\n")
                 elif "skipped" in kinds:
                     skipped += 1
                     reason = case.find("skipped").get("message") or ""
@@ -146,7 +148,7 @@ def pytest(tally, name, paths, workers):
                     passed += 1
     if status not in (0, 1) or (status == 1 and not failed) or passed + failed == 0:
         failed += 1
-    tally.add(name, passed, failed, skipped, output[-12000:])
+    tally.add(name, passed, failed, skipped, output[-12000:] + "".join(names))  # the output may be cut, the names are not
     print(f"{name}: {passed} passed, {failed} failed, {skipped} skipped in {time.monotonic() - started:.0f} s", flush=True)
 
 
