@@ -131,13 +131,12 @@ def pytest(tally, name, paths, workers):
         status, output = quiet([PYTHON, "-B", "-m", "pytest", "-q", "-x" if os.environ.get("FAIL_FAST") else "-q", "--import-mode=importlib", "-p",
                                 "no:cacheprovider", "--tb=short", f"--junitxml={report}", "-rs", *parallel, *paths], PYTEST_LIMIT_S)
         passed = failed = skipped = 0
-        names = []
+        names = {}
         if report.exists():
             for case in xml.etree.ElementTree.parse(report).iter("testcase"):
                 kinds = {child.tag for child in case}
                 if kinds & {"failure", "error"}:
-                    failed += 1
-                    names.append(f"  {case.get('classname')}::{case.get('name')}\n")
+                    names[f"  {case.get('classname')}::{case.get('name')}\n"] = True  # twice: the test, and its fixture's end
                 elif "skipped" in kinds:
                     skipped += 1
                     reason = case.find("skipped").get("message") or ""
@@ -146,6 +145,7 @@ def pytest(tally, name, paths, workers):
                         failed, skipped = failed + 1, skipped - 1
                 else:
                     passed += 1
+        failed += len(names)
     if status not in (0, 1) or (status == 1 and not failed) or passed + failed == 0:
         failed += 1
     tally.add(name, passed, failed, skipped, output[-12000:] + "".join(names))  # the output may be cut, the names are not
