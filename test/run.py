@@ -17,7 +17,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 PYTHON = "/usr/bin/python3"
-ASAN = Path("build/asan")
+ASAN, LOGS = Path("build/asan"), Path("build/check")
 REQUIRED = os.environ.get("IDBRIDGE_REQUIRE_VECTORS") == "1"
 SKIPPED = 77  # what a replay ends with where there are no recordings
 UNIT_LIMIT_S, SCRIPT_LIMIT_S, PYTEST_LIMIT_S = 240, 420, 900
@@ -148,7 +148,10 @@ def pytest(tally, name, paths, workers):
         failed += len(names)
     if status not in (0, 1) or (status == 1 and not failed) or passed + failed == 0:
         failed += 1
-    tally.add(name, passed, failed, skipped, output[-12000:] + "".join(names))  # the output may be cut, the names are not
+    whole = LOGS / f"{name.replace(' ', '-')}.log"
+    LOGS.mkdir(parents=True, exist_ok=True)
+    whole.write_text(output)
+    tally.add(name, passed, failed, skipped, f"{output[-12000:]}(whole: {whole})\n{''.join(names)}")
     print(f"{name}: {passed} passed, {failed} failed, {skipped} skipped in {time.monotonic() - started:.0f} s", flush=True)
 
 
