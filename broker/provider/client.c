@@ -125,10 +125,14 @@ static enum result by_assertion(struct exchange *x, struct caller *c, const char
 
 enum result caller_fetch_keys(struct exchange *x, struct caller *c)
 {
-    const char *jwks;
     if (c->client.jwks_uri == NULL)
         return refused(x, "the client has no keys");
-    TRY(client_keys_fetch(x, &c->client, &jwks));
+    bool fresh; /* by now: others may have waited for the same fetch, and one is enough */
+    const char *jwks = client_keys_cached(x, c->client.client_id, &fresh);
+    if (fresh && jwks == NULL)
+        return FAULT(&x->fault, RESULT_UNAVAILABLE, "jwks_uri did not answer a moment ago");
+    if (!fresh)
+        TRY(client_keys_fetch(x, &c->client, &jwks));
     return check_assertion(x, c, jwks);
 }
 

@@ -93,7 +93,7 @@ def test_forged_assertions_neither_fetch_nor_lock_out(ministry):
     assert post_token(m, honest).status == 200 and published.fetched == 1
     with ThreadPoolExecutor(4) as pool:
         refused = list(pool.map(lambda _: post_token(m, forged("signer", audience=m.issuer + "/token")).status, range(200)))
-    assert set(refused) == {401} and published.fetched <= 3  # one fetch a minute, of those that raced for it
+    assert set(refused) == {401} and published.fetched <= 1 + 4  # one fetch a minute; each of the four may have raced for it
     assert post_token(m, forged("signer", published.key, m.issuer + "/token")).status == 200
 
 
