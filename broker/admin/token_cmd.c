@@ -1,15 +1,16 @@
 /* token_cmd.c: `idbridge token inspect|verify|decrypt`: is this token good, and if not, why? For an administrator with
  * a token in hand (from a log of theirs, a browser, an ID provider's support). The token is read from standard input so
- * that it stays out of the shell's history and the process list. Exit status: 0 good, 1 not (the reason on standard
- * error), 2 wrong usage. The checks are those of the daemon: token_verify, token_claims_check, token_decrypt. */
+ * that it stays out of the shell's history and the process list. Exit status: 0 good, 1 not, whatever the reason: it is the
+ * first line on standard error. The checks are those of the daemon: token_verify, token_claims_check, token_decrypt. */
 #include <idbridge/admin.h>
 #include <idbridge/token.h>
 
+#include <errno.h>
 #include <getopt.h>
 #include <string.h>
 
 enum { TOKEN_READ_MAX = 256 * 1024, FILE_READ_MAX = 256 * 1024, ARENA_MAX = 16 * 1024 * 1024 };
-enum { GOOD = 0, REFUSED = 1, USAGE = 2 };
+enum { GOOD = 0, REFUSED = 1 };
 
 static const char *const every_alg[] = {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256",
                                         "ES384", "ES512", "HS256", "HS384", "HS512", NULL};
@@ -27,23 +28,29 @@ struct options {
 
 static void print_usage(FILE *to)
 {
-    (void)fputs("usage: idbridge token inspect\n"
-          "       idbridge token verify --jwks FILE [--issuer I] [--audience A] [--alg LIST] [--signature-only]\n"
-          "       idbridge token decrypt --key FILE\n"
-          "The token is read from standard input. verify: FILE is a JWKS or one JWK; LIST is separated by commas; the\n"
-          "claims exp, nbf and iat are checked against this machine's clock, --signature-only looks at no claim.\n",
-          to);
+    (void)fputs(
+        "usage: idbridge token inspect\n"
+        "       idbridge token verify --jwks FILE [--issuer I] [--audience A] [--alg LIST] [--signature-only]\n"
+        "       idbridge token decrypt --key FILE\n"
+        "The token is read from standard input. verify: FILE is a JWKS or one JWK; LIST is separated by commas; the\n"
+        "claims exp, nbf and iat are checked against this machine's clock, --signature-only looks at no claim.\n",
+        to);
 }
 
-static int usage(void)
+/* One line. It may quote a header that a stranger wrote: nothing in it moves the cursor. */
+static int refused(const char *reason)
 {
+    (void)fputs("refused: ", stderr);
+    for (const char *c = reason; *c != '\0'; c++)
+        (void)fputc((unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c, stderr);
+    (void)fputc('\n', stderr);
+    return REFUSED;
+}
+
+static int usage(const char *reason)
+{
+    (void)refused(reason);
     print_usage(stderr);
-    return USAGE;
-}
-
-static int refused(const struct fault *f)
-{
-    fprintf(stderr, "refused: %s\n", f->detail);
     return REFUSED;
 }
 
@@ -68,7 +75,7 @@ static enum result read_file(struct fault *f, struct arena *a, const char *path,
     CLEANUP(file) FILE *from = fopen(path, "re");
 
     if (from == NULL)
-        return FAULT(f, RESULT_INVALID, "%.100s cannot be opened", path);
+        return FAULT(f, RESULT_INVALID, "%.100s cannot be opened (%s)", path, strerrordesc_np(errno));
     return read_all(f, a, from, path, FILE_READ_MAX, out_r, len_r);
 }
 
@@ -119,7 +126,7 @@ static int inspect(struct arena *a, const struct options *o, const char *token, 
 
     (void)o;
     if (token_peek(&f, a, token, n, &parts) != RESULT_OK)
-        return refused(&f);
+        return refused(f.detail);
     print_json("header", parts.header);
     if (token_looks_encrypted(token, n)) {
         puts("encrypted: the claims are inside; see `idbridge token decrypt`");
@@ -174,7 +181,7 @@ static int verify(struct arena *a, const struct options *o, const char *token, s
     struct token_parts parts;
 
     if (verify_token(&f, a, o, token, n, &parts) != RESULT_OK)
-        return refused(&f);
+        return refused(f.detail);
     printf("good: %s%s%s%s\n", parts.alg, parts.kid != NULL ? ", kid " : "", parts.kid != NULL ? parts.kid : "",
            o->signature_only ? ", the signature only: no claim was looked at" : "");
     return GOOD;
@@ -210,7 +217,7 @@ static int decrypt(struct arena *a, const struct options *o, const char *token, 
     struct bytes plain = {0};
 
     if (decrypt_with_file(&f, a, o->key, token, n, &plain) != RESULT_OK)
-        return refused(&f);
+        return refused(f.detail);
     if (plain.len > 0 && fwrite(plain.data, 1, plain.len, stdout) != plain.len)
         return REFUSED;
     return GOOD;
@@ -218,81 +225,120 @@ static int decrypt(struct arena *a, const struct options *o, const char *token, 
 
 /* ---- dispatch ----------------------------------------------------------------------------------------- */
 
+enum option_bit { JWKS = 1, KEY = 2, ISSUER = 4, AUDIENCE = 8, ALG = 16, SIGNATURE_ONLY = 32 };
+
 static const struct subcommand {
     const char *name;
     int (*run)(struct arena *a, const struct options *o, const char *token, size_t n);
-    bool needs_jwks, needs_key;
+    unsigned takes, needs; /* option bits */
 } subcommands[] = {
-    {"inspect", inspect, false, false},
-    {"verify", verify, true, false},
-    {"decrypt", decrypt, false, true},
+    {"inspect", inspect, 0, 0},
+    {"verify", verify, JWKS | ISSUER | AUDIENCE | ALG | SIGNATURE_ONLY, JWKS},
+    {"decrypt", decrypt, KEY, KEY},
 };
 
-static const char *const *read_list(struct arena *a, const char *text)
+static const struct option known[] = {
+    {"jwks", required_argument, NULL, JWKS},
+    {"key", required_argument, NULL, KEY},
+    {"issuer", required_argument, NULL, ISSUER},
+    {"audience", required_argument, NULL, AUDIENCE},
+    {"alg", required_argument, NULL, ALG},
+    {"signature-only", no_argument, NULL, SIGNATURE_ONLY},
+    {NULL, 0, NULL, 0},
+};
+
+static bool is_alg(const char *name)
+{
+    for (size_t i = 0; every_alg[i] != NULL; i++)
+        if (strcmp(every_alg[i], name) == 0)
+            return true;
+    return false;
+}
+
+static enum result read_algs(struct fault *f, struct arena *a, const char *text, struct options *o)
 {
     size_t n = 0;
     char **list = text_split(a, text, ", ", &n);
 
-    return n > 0 ? (const char *const *)list : NULL;
+    NEED(f, list);
+    if (n == 0)
+        return FAULT(f, RESULT_INVALID, "--alg names no algorithm");
+    for (size_t i = 0; i < n; i++)
+        if (!is_alg(list[i]))
+            return FAULT(f, RESULT_INVALID, "--alg: %.24s is no signature algorithm we know", list[i]);
+    o->algs = (const char *const *)list;
+    return RESULT_OK;
 }
 
-/* False: an option nobody knows, or one too many. */
-static bool read_options(struct arena *a, int argc, char **argv, struct options *o)
+/* Where the value of an option is kept. */
+static const char **place_of(struct options *o, int option)
 {
-    static const struct option known[] = {
-        {"jwks", required_argument, NULL, 'j'},
-        {"key", required_argument, NULL, 'k'},
-        {"issuer", required_argument, NULL, 'i'},
-        {"audience", required_argument, NULL, 'a'},
-        {"alg", required_argument, NULL, 'g'},
-        {"signature-only", no_argument, NULL, 's'},
-        {NULL, 0, NULL, 0},
-    };
-    int c;
+    return option == JWKS ? &o->jwks : option == KEY ? &o->key : option == ISSUER ? &o->issuer : &o->audience;
+}
+
+static enum result take(struct fault *f, struct arena *a, int option, struct options *o)
+{
+    if (option == ALG)
+        return read_algs(f, a, optarg, o);
+    if (option == SIGNATURE_ONLY)
+        o->signature_only = true;
+    else
+        *place_of(o, option) = optarg;
+    return RESULT_OK;
+}
+
+/* An option that would change nothing is refused: who gives --issuer wants the issuer looked at. */
+static enum result read_options(struct fault *f, struct arena *a, const struct subcommand *s, int argc, char **argv,
+                                struct options *o)
+{
+    unsigned seen = 0;
+    int at = 0;
 
     optind = 0; /* glibc: start anew, whoever used getopt before */
-    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        if (c == 'j')
-            o->jwks = optarg;
-        else if (c == 'k')
-            o->key = optarg;
-        else if (c == 'i')
-            o->issuer = optarg;
-        else if (c == 'a')
-            o->audience = optarg;
-        else if (c == 'g')
-            o->algs = read_list(a, optarg);
-        else if (c == 's')
-            o->signature_only = true;
-        else
-            return false;
+    opterr = 0; /* the reason is one line, ours */
+    for (int c; (c = getopt_long(argc, argv, "", known, &at)) != -1; seen |= (unsigned)c) {
+        if (c == '?')
+            return FAULT(f, RESULT_INVALID, "%.40s is no option, or lacks its value", argv[optind - 1]);
+        if ((s->takes & (unsigned)c) == 0)
+            return FAULT(f, RESULT_INVALID, "token %s takes no --%s", s->name, known[at].name);
+        if ((seen & (unsigned)c) != 0)
+            return FAULT(f, RESULT_INVALID, "--%s is given twice", known[at].name);
+        TRY(take(f, a, c, o));
     }
-    return optind == argc && o->algs != NULL;
+    if (optind != argc)
+        return FAULT(f, RESULT_INVALID, "%.40s: the token is read from standard input", argv[optind]);
+    if ((seen & s->needs) != s->needs)
+        return FAULT(f, RESULT_INVALID, "token %s needs %s FILE", s->name, s->needs == JWKS ? "--jwks" : "--key");
+    if (o->signature_only && (seen & (ISSUER | AUDIENCE)) != 0)
+        return FAULT(f, RESULT_INVALID, "--signature-only looks at no claim: not with --issuer or --audience");
+    return RESULT_OK;
 }
 
-static int run(const struct subcommand *s, struct arena *a, const struct options *o)
+static int run(const struct subcommand *s, struct arena *a, int argc, char **argv)
 {
+    struct options o = {.algs = every_alg};
     struct fault f = {0};
     char *token = NULL;
     size_t n = 0;
 
-    if ((s->needs_jwks && o->jwks == NULL) || (s->needs_key && o->key == NULL))
-        return usage();
+    if (read_options(&f, a, s, argc, argv, &o) != RESULT_OK)
+        return usage(f.detail);
     if (read_token(&f, a, &token, &n) != RESULT_OK)
-        return refused(&f);
-    return s->run(a, o, token, n);
+        return refused(f.detail);
+    return s->run(a, &o, token, n);
 }
 
 int admin_token(int argc, char **argv)
 {
     CLEANUP(arena) struct arena *a = arena_new(ARENA_MAX);
-    struct options o = {.algs = every_alg};
 
-    for (size_t i = 0; a != NULL && argc > 1 && i < COUNT_OF(subcommands); i++)
+    if (a == NULL)
+        return refused("out of memory");
+    for (size_t i = 0; argc > 1 && i < COUNT_OF(subcommands); i++)
         if (strcmp(argv[1], subcommands[i].name) == 0)
-            return read_options(a, argc - 1, argv + 1, &o) ? run(&subcommands[i], a, &o) : usage();
+            return run(&subcommands[i], a, argc - 1, argv + 1);
     if (argc < 2 || (strcmp(argv[1], "help") != 0 && strcmp(argv[1], "--help") != 0))
-        return usage();
+        return usage("token wants inspect, verify or decrypt");
     print_usage(stdout);
     return 0;
 }

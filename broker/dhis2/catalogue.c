@@ -72,7 +72,7 @@ static enum result fill(struct task *t, struct catalogue *c)
     CLEANUP(arena) struct arena *passing = arena_new(CATALOGUE_MEMORY); /* the JSON is far larger than what stays */
     NEED(t->f, passing);
     struct task read = {t->f, passing, t->d, NULL};
-    struct things roles, groups;
+    struct things roles = {0}, groups = {0};
     enum result r = dhis2_list(&read, ROLES, "userRoles", &roles);
     if (r == RESULT_OK)
         r = dhis2_list(&read, GROUPS, "userGroups", &groups);

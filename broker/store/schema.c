@@ -107,7 +107,7 @@ enum result schema_check(struct fault *f, sqlite3 *db, int count, int64_t *versi
 static enum result set_version(struct fault *f, sqlite3 *db, int64_t version)
 {
     char sql[96];
-    snprintf(sql, sizeof sql, "PRAGMA user_version = %lld; PRAGMA application_id = %d", (long long)version,
+    (void)snprintf(sql, sizeof sql, "PRAGMA user_version = %lld; PRAGMA application_id = %d", (long long)version,
              SCHEMA_APPLICATION_ID);
     return connection_exec(f, db, sql);
 }

@@ -18,7 +18,8 @@ static char folder[32];
 static struct arena *arena;
 static struct fault fault;
 static struct token_private *key;
-static const char *jwk_file, *jwks_file, *private_file, *output;
+static const char *jwk_file, *jwks_file, *private_file;
+static char *output;
 
 static const char *write_file(const char *name, const char *text)
 {
@@ -61,7 +62,7 @@ static int drop_keys(void **state)
     return nftw(folder, remove_one, 4, FTW_DEPTH | FTW_PHYS);
 }
 
-static const char *read_back(const char *path)
+static char *read_back(const char *path)
 {
     CLEANUP(file) FILE *f = fopen(path, "r");
     char *text = arena_alloc(arena, 64 * 1024);
@@ -193,22 +194,51 @@ static void decrypt_opens_what_is_for_the_key(void **state)
     assert_int_equal(1, run(arena_printf(arena, "%sA", jwe), arena_printf(arena, "decrypt --key %s", path)));
 }
 
-static void wrong_usage_is_2(void **state)
+/* The first line says what is wrong, the usage follows. */
+static void wrong_usage_is_refused_with_its_reason(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",
-                                      "unknown",
-                                      "verify",
-                                      "decrypt",
-                                      "inspect more",
-                                      "verify --jwks",
-                                      "verify --jwks x --alg ,",
-                                      "verify --unknown"};
+    static const struct {
+        const char *words, *reason;
+    } rows[] = {
+        {"", "wants inspect"},
+        {"unknown", "wants inspect"},
+        {"verify", "needs --jwks"},
+        {"decrypt", "needs --key"},
+        {"inspect more", "standard input"},
+        {"inspect --jwks x", "takes no --jwks"},
+        {"inspect --signature-only", "takes no --signature-only"},
+        {"decrypt --key x --issuer y", "takes no --issuer"},
+        {"verify --key x", "takes no --key"},
+        {"verify --jwks", "lacks its value"},
+        {"verify --jwks x --jwks y", "twice"},
+        {"verify --jwks x --alg ,", "names no algorithm"},
+        {"verify --jwks x --alg RS256,none", "none is no signature algorithm"},
+        {"verify --jwks x --signature-only --issuer y", "looks at no claim"},
+        {"verify --jwks x --signature-only --audience y", "looks at no claim"},
+        {"verify --unknown", "--unknown is no option"},
+    };
 
-    for (size_t i = 0; i < COUNT_OF(bad); i++) {
-        assert_int_equal(2, run("", bad[i]));
-        assert_non_null(strstr(output, "usage"));
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        assert_int_equal(1, run("", rows[i].words));
+        char *end = strchr(output, '\n');
+        assert_non_null(end);
+        assert_non_null(strstr(end, "usage"));
+        *end = '\0';
+        if (strncmp(output, "refused: ", 9) != 0 || strstr(output, rows[i].reason) == NULL)
+            fail_msg("`%s`: \"%s\" does not say \"%s\"", rows[i].words, output, rows[i].reason);
     }
+}
+
+/* {"alg":"\u001b[2J\nrefused: no"}: a reason that quotes a header stays one line and plain text. */
+static void a_reason_moves_no_cursor(void **state)
+{
+    (void)state;
+    const char *jws = "eyJhbGciOiJcdTAwMWJbMkpcbnJlZnVzZWQ6IG5vIn0.e30.AAAA";
+
+    assert_int_equal(1, run(jws, arena_printf(arena, "verify --jwks %s", jwks_file)));
+    assert_null(strchr(output, '\x1b'));
+    assert_ptr_equal(strchr(output, '\n'), output + strlen(output) - 1);
 }
 
 int main(void)
@@ -219,7 +249,8 @@ int main(void)
         cmocka_unit_test(signature_only_looks_at_no_claim),
         cmocka_unit_test(inspect_shows_and_checks_nothing),
         cmocka_unit_test(decrypt_opens_what_is_for_the_key),
-        cmocka_unit_test(wrong_usage_is_2),
+        cmocka_unit_test(wrong_usage_is_refused_with_its_reason),
+        cmocka_unit_test(a_reason_moves_no_cursor),
     };
     return cmocka_run_group_tests_name("admin: token", tests, make_keys, drop_keys);
 }
