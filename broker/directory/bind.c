@@ -2,7 +2,8 @@
  * directory_bind, and by connection.c for the service account. RFC 4513 §5.1; the password policy control is
  * draft-behera-ldap-password-policy §6; Active Directory says it in the diagnostic text ("data 52e").
  *
- * A right password counts as proof also when it has expired or must be changed: the bridge asks who somebody is, once. */
+ * A right password proves the person also when it has expired or must be changed; whether that is enough is the caller's
+ * question (linking: yes, it asks who somebody is, once; a login by that password: policy.c). */
 #include "internal.h"
 
 #include <stdlib.h>
@@ -20,18 +21,20 @@ static const struct bind_fact {
     const char *text; /* part of the diagnostic; NULL: any */
     enum account_status status;
 } bind_facts[] = {
+    {BEHERA, LDAP_SUCCESS, PP_changeAfterReset, NULL, ACCOUNT_MUST_CHANGE},
+    {BEHERA, LDAP_SUCCESS, PP_passwordExpired, NULL, ACCOUNT_PASSWORD_EXPIRED},
     {ANY, LDAP_SUCCESS, POLICY_ANY, NULL, ACCOUNT_OK},
-    {DIRECTORY_AD, LDAP_INVALID_CREDENTIALS, POLICY_ANY, "data 532,", ACCOUNT_OK}, /* password expired */
-    {DIRECTORY_AD, LDAP_INVALID_CREDENTIALS, POLICY_ANY, "data 773,", ACCOUNT_OK}, /* must change */
+    {DIRECTORY_AD, LDAP_INVALID_CREDENTIALS, POLICY_ANY, "data 532,", ACCOUNT_PASSWORD_EXPIRED},
+    {DIRECTORY_AD, LDAP_INVALID_CREDENTIALS, POLICY_ANY, "data 773,", ACCOUNT_MUST_CHANGE},
     {DIRECTORY_AD, LDAP_INVALID_CREDENTIALS, POLICY_ANY, "data 533,", ACCOUNT_DISABLED},
     {DIRECTORY_AD, LDAP_INVALID_CREDENTIALS, POLICY_ANY, "data 701,", ACCOUNT_EXPIRED},
     {DIRECTORY_AD, LDAP_INVALID_CREDENTIALS, POLICY_ANY, "data 775,", ACCOUNT_LOCKED_BY_PASSWORDS},
     {DIRECTORY_AD, LDAP_INVALID_CREDENTIALS, POLICY_ANY, "data 530,", ACCOUNT_LOGON_HOURS},
     {DIRECTORY_AD, LDAP_INVALID_CREDENTIALS, POLICY_ANY, "data 531,", ACCOUNT_LOGON_HOURS}, /* not from this station */
-    {BEHERA, LDAP_INVALID_CREDENTIALS, PP_passwordExpired, NULL, ACCOUNT_OK},
-    {BEHERA, LDAP_INVALID_CREDENTIALS, PP_changeAfterReset, NULL, ACCOUNT_OK},
+    {BEHERA, LDAP_INVALID_CREDENTIALS, PP_passwordExpired, NULL, ACCOUNT_PASSWORD_EXPIRED},
+    {BEHERA, LDAP_INVALID_CREDENTIALS, PP_changeAfterReset, NULL, ACCOUNT_MUST_CHANGE},
     {BEHERA, LDAP_INVALID_CREDENTIALS, PP_accountLocked, NULL, ACCOUNT_LOCKED_BY_PASSWORDS},
-    {DIRECTORY_389DS, LDAP_INVALID_CREDENTIALS, POLICY_ANY, "password expired", ACCOUNT_OK},
+    {DIRECTORY_389DS, LDAP_INVALID_CREDENTIALS, POLICY_ANY, "password expired", ACCOUNT_PASSWORD_EXPIRED},
     {DIRECTORY_389DS, LDAP_CONSTRAINT_VIOLATION, POLICY_ANY, NULL, ACCOUNT_LOCKED_BY_PASSWORDS},
     {DIRECTORY_389DS, LDAP_UNWILLING_TO_PERFORM, POLICY_ANY, "inactivated", ACCOUNT_DISABLED},
     {ANY, LDAP_INVALID_CREDENTIALS, POLICY_ANY, NULL, ACCOUNT_WRONG_PASSWORD},

@@ -43,6 +43,10 @@ const struct config_key directory_config_keys[] = {
     KEY("member_attribute", CONFIG_TEXT, CONFIG_OPTIONAL, "member", NULL, 0, 0, "Attribute of a group with its members' DNs."),
     TEXT_KEY("disabled_attribute", "Attribute that marks a disabled account, beside what the server itself knows."),
     TEXT_KEY("disabled_value", "Value of disabled_attribute that means disabled."),
+    KEY("refuse", CONFIG_LIST, CONFIG_OPTIONAL, "disabled expired not_yet_valid locked_by_admin", NULL, 0, 0,
+        "Account statuses that refuse every login: " DIR_STATUS_WORDS "; none: none of them."),
+    KEY("refuse_password", CONFIG_LIST, CONFIG_OPTIONAL, "locked_by_passwords password_expired must_change logon_hours", NULL, 0, 0,
+        "Those that also refuse a login by the directory's own password."),
     KEY("network_timeout", CONFIG_DURATION, CONFIG_OPTIONAL, "5s", NULL, 1, 60, "Longest wait for a connection, then for TLS."),
     KEY("search_timeout", CONFIG_DURATION, CONFIG_OPTIONAL, "5s", NULL, 1, 60, "Longest wait for an answer."),
     KEY("pool_size", CONFIG_INT, CONFIG_OPTIONAL, "4", NULL, 1, 64, "Connections kept open for searches, and as many for binds."),
@@ -284,6 +288,7 @@ static enum result read_directory(struct fault *f, const struct reader *r, struc
     TRY(read_servers(f, r, d));
     TRY(read_filters(f, r, t, d));
     TRY(read_disabled_mark(f, r, d));
+    TRY(dir_policy(f, r->config, d));
     TRY(read_password(f, r, d));
     return list_wanted(f, r->arena, d);
 }

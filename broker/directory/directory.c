@@ -37,7 +37,10 @@ static enum result ask(struct fault *f, struct arena *a, struct directory *d, co
     const char *both = arena_printf(a, "(&%s%s)", filter, d->person_filter);
     NEED(f, both);
     struct question q = {a, both, out_r};
-    return dir_run(f, d, HANDLE_SERVICE, find_person, &q);
+    enum result r = dir_run(f, d, HANDLE_SERVICE, find_person, &q);
+    if (r != RESULT_OK) /* nothing half read may look like an account in order */
+        *out_r = (struct person){.directory = d->name, .status = ACCOUNT_UNREACHABLE, .seen = clock_now()};
+    return r;
 }
 
 static enum result named(struct fault *f, const struct directories *d, const char *name, size_t len,

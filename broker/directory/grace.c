@@ -49,6 +49,17 @@ static json_t *groups_json(const struct person *p)
     return list;
 }
 
+static json_t *holds_json(unsigned holds)
+{
+    json_t *list = json_array();
+    for (enum account_status s = ACCOUNT_OK; list != NULL && s < ACCOUNT_STATUSES; s++)
+        if ((holds & 1U << s) != 0 && json_array_append_new(list, json_string(account_status_name(s))) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    return list;
+}
+
 static bool add_members(json_t *j, const struct person *p)
 {
     for (size_t i = 0; i < COUNT_OF(members); i++) {
@@ -56,6 +67,8 @@ static bool add_members(json_t *j, const struct person *p)
         if (s != NULL && json_object_set_new(j, members[i].name, json_string(s)) != 0)
             return false;
     }
+    if (json_object_set_new(j, "holds", holds_json(p->holds)) != 0)
+        return false;
     json_t *attributes = p->attributes != NULL ? json_incref(p->attributes) : json_object();
     return json_object_set_new(j, "attributes", attributes) == 0 &&
            json_object_set_new(j, "groups", groups_json(p)) == 0;
@@ -72,12 +85,24 @@ char *person_to_json(struct arena *a, const struct person *p)
 
 static bool status_from_name(const char *name, enum account_status *out_r)
 {
-    for (enum account_status s = ACCOUNT_OK; s <= ACCOUNT_WRONG_PASSWORD; s++)
+    for (enum account_status s = ACCOUNT_OK; s < ACCOUNT_STATUSES; s++)
         if (text_equal(name, account_status_name(s))) {
             *out_r = s;
             return true;
         }
     return false;
+}
+
+/* Names, for numbers may change; a copy of an older version has none, and its status stands alone. */
+static enum result read_holds(struct fault *f, const json_t *list, struct person *p)
+{
+    enum account_status s = ACCOUNT_OK;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (!status_from_name(json_string_value(json_array_get(list, i)), &s))
+            return FAULT(f, RESULT_INVALID, "kept copy of a person: an unknown status");
+        p->holds |= 1U << s;
+    }
+    return RESULT_OK;
 }
 
 static enum result read_groups(struct fault *f, struct arena *a, const json_t *list, struct person *p)
@@ -122,6 +147,7 @@ enum result person_from_json(struct fault *f, struct arena *a, const char *json,
     if (!json_is_object(p.attributes))
         return FAULT(f, RESULT_INVALID, "kept copy of a person: no attributes");
     TRY(read_members(f, j, &p));
+    TRY(read_holds(f, json_object_get(j, "holds"), &p));
     TRY(read_groups(f, a, json_object_get(j, "groups"), &p));
     *out_r = p;
     return RESULT_OK;

@@ -69,6 +69,7 @@ struct directory {
     enum group_mode group_mode;
     const char *member_attribute;
     const char *disabled_attribute, *disabled_value;
+    unsigned refused[2]; /* bit per status: [1] for logins by the directory's password */
     int64_t network_timeout_us, search_timeout_us, idle_us;
     unsigned pool_size;
 
@@ -157,9 +158,16 @@ CHECKED enum result dir_person(struct fault *f, struct arena *a, const struct di
                                struct person *out_r);
 
 /* ---- status.c, bind.c: what the servers' attributes and answers mean */
+unsigned dir_status_holds(const struct directory *d, const struct entry *e, int64_t now); /* bit per status */
+enum account_status dir_status_first(unsigned holds); /* the gravest of them; ACCOUNT_OK: none */
 enum account_status dir_status(const struct directory *d, const struct entry *e, int64_t now);
 size_t dir_status_attributes(enum directory_type type, const char **names, size_t max);
 bool dir_time_parse(struct bytes value, int64_t *out_r); /* RFC 4517 §3.3.13 GeneralizedTime */
+
+/* ---- policy.c */
+#define DIR_STATUS_WORDS                                                                                               \
+    "disabled expired not_yet_valid locked_by_admin locked_by_passwords password_expired must_change logon_hours"
+CHECKED enum result dir_policy(struct fault *f, const struct config *c, struct directory *d);
 
 enum { POLICY_NONE = -1 };
 struct bind_answer {

@@ -101,6 +101,7 @@ enum result dir_person(struct fault *f, struct arena *a, const struct directory 
     TRY(make_key(f, a, d, e, &out_r->key));
     TRY(make_names(f, a, d, e, out_r));
     TRY(make_attributes(f, a, d, e, out_r));
-    out_r->status = dir_status(d, e, out_r->seen);
+    out_r->holds = dir_status_holds(d, e, out_r->seen);
+    out_r->status = dir_status_first(out_r->holds);
     return RESULT_OK;
 }

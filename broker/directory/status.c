@@ -15,6 +15,7 @@ static const char *const status_names[] = {
     [ACCOUNT_OK] = "ok",
     [ACCOUNT_UNKNOWN] = "unknown",
     [ACCOUNT_AMBIGUOUS] = "ambiguous",
+    [ACCOUNT_UNREACHABLE] = "unreachable",
     [ACCOUNT_DISABLED] = "disabled",
     [ACCOUNT_EXPIRED] = "expired",
     [ACCOUNT_NOT_YET_VALID] = "not_yet_valid",
@@ -31,12 +32,9 @@ const char *account_status_name(enum account_status s)
     return (size_t)s < COUNT_OF(status_names) ? status_names[s] : "unknown";
 }
 
-/* design.md: nobody uses the directory password any more, so it expires for everyone, and five bad binds by a stranger
- * must not lock a nurse out. */
-bool account_status_allows(enum account_status s)
+bool account_status_proves(enum account_status s)
 {
-    return s == ACCOUNT_OK || s == ACCOUNT_LOCKED_BY_PASSWORDS || s == ACCOUNT_PASSWORD_EXPIRED ||
-           s == ACCOUNT_MUST_CHANGE || s == ACCOUNT_LOGON_HOURS;
+    return s == ACCOUNT_OK || s == ACCOUNT_PASSWORD_EXPIRED || s == ACCOUNT_MUST_CHANGE;
 }
 
 /* ---- values */
@@ -281,20 +279,31 @@ static bool is_marked_disabled(const struct directory *d, const struct entry *e)
     return false;
 }
 
-enum account_status dir_status(const struct directory *d, const struct entry *e, int64_t now)
+unsigned dir_status_holds(const struct directory *d, const struct entry *e, int64_t now)
 {
-    static const enum account_status precedence[] = {
-        ACCOUNT_DISABLED,            ACCOUNT_LOCKED_BY_ADMIN,  ACCOUNT_EXPIRED,     ACCOUNT_NOT_YET_VALID,
-        ACCOUNT_LOCKED_BY_PASSWORDS, ACCOUNT_PASSWORD_EXPIRED, ACCOUNT_MUST_CHANGE,
-    };
-    unsigned holds = 0; /* bit per status */
+    unsigned holds = 0;
     if (is_marked_disabled(d, e))
         holds |= 1U << ACCOUNT_DISABLED;
     for (size_t i = 0; i < COUNT_OF(facts); i++)
         if ((facts[i].types & d->type) != 0 && fact_holds(&facts[i], e, now))
             holds |= 1U << facts[i].status;
+    return holds;
+}
+
+enum account_status dir_status_first(unsigned holds)
+{
+    static const enum account_status precedence[] = {
+        ACCOUNT_UNREACHABLE,     ACCOUNT_UNKNOWN, ACCOUNT_AMBIGUOUS,     ACCOUNT_WRONG_PASSWORD,      ACCOUNT_DISABLED,
+        ACCOUNT_LOCKED_BY_ADMIN, ACCOUNT_EXPIRED, ACCOUNT_NOT_YET_VALID, ACCOUNT_LOCKED_BY_PASSWORDS, ACCOUNT_PASSWORD_EXPIRED,
+        ACCOUNT_MUST_CHANGE,     ACCOUNT_LOGON_HOURS,
+    };
     for (size_t i = 0; i < COUNT_OF(precedence); i++)
         if ((holds & 1U << precedence[i]) != 0)
             return precedence[i];
     return ACCOUNT_OK;
+}
+
+enum account_status dir_status(const struct directory *d, const struct entry *e, int64_t now)
+{
+    return dir_status_first(dir_status_holds(d, e, now));
 }

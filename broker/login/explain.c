@@ -35,7 +35,7 @@ static enum result find(struct fault *f, struct arena *a, struct bridge *b, stru
     if (l->person.key != NULL)
         TRY(store_link_each(f, v, a, l->person.key, keep_link, &l->link));
     l->linked = l->link.person_id != NULL;
-    return login_check_status(f, &l->person, reason_r);
+    return login_check_status(f, b, &l->person, false, reason_r);
 }
 
 static void print_person(FILE *to, const struct login *l)

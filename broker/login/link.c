@@ -191,7 +191,7 @@ static enum result link_bind(struct exchange *x)
     w->l.us_person += clock_monotonic_us() - start;
     if (r != RESULT_OK)
         return login_stop(x, r, "directory_down");
-    if (said == ACCOUNT_OK)
+    if (account_status_proves(said))
         return RESULT_OK;
     w->wrong = true; /* unknown name and wrong password look the same */
     show_form(x, w, w->form_state);
@@ -255,8 +255,8 @@ enum result link_match(struct exchange *x)
             r = FAULT(&x->fault, RESULT_DENIED, "%s differs", *m);
         }
     }
-    if (r == RESULT_OK && !account_status_allows(w->l.person.status)) /* the same policy as for the linked */
-        r = login_check_status(&x->fault, &w->l.person, &reason);
+    if (r == RESULT_OK) /* the same policy as for the linked */
+        r = login_check_status(&x->fault, x->bridge, &w->l.person, false, &reason);
     return login_stop(x, r, reason);
 }
 

@@ -39,8 +39,10 @@ struct work {
     bool wrong;              /* show the form again */
 };
 
-/* stations.c: the policy per account status; *reason_r names the refusal */
-CHECKED enum result login_check_status(struct fault *f, const struct person *p, const char **reason_r);
+/* stations.c: the policy per account status; *reason_r names the refusal. by_password: the person signs in with the
+ * directory's own password. */
+CHECKED enum result login_check_status(struct fault *f, const struct bridge *b, const struct person *p, bool by_password,
+                                       const char **reason_r);
 
 /* reasons.c, refusals.c */
 const struct reason *reason_at(size_t i); /* NULL past the last row */

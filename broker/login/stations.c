@@ -6,24 +6,30 @@
 
 #define PERSON_JSON_MAX (256u << 10)
 
-/* Policy per account status (design.md): national-ID logins are refused for these; a password that expired, must be
- * changed or was locked by strangers' bad binds refuses only logins by that password. */
-static const struct {
-    enum account_status status;
-    const char *reason;
-} REFUSED[] = {
-    {ACCOUNT_UNKNOWN, "person_unknown"},         {ACCOUNT_AMBIGUOUS, "person_ambiguous"},
-    {ACCOUNT_DISABLED, "person_disabled"},       {ACCOUNT_EXPIRED, "person_expired"},
-    {ACCOUNT_NOT_YET_VALID, "person_not_yet_valid"}, {ACCOUNT_LOCKED_BY_ADMIN, "person_locked"},
+/* What refuses is the directory's configuration (`refuse`, `refuse_password`); here only what each refusal is called. */
+static const char *const STATUS_REASONS[ACCOUNT_STATUSES] = {
+    [ACCOUNT_UNKNOWN] = "person_unknown",
+    [ACCOUNT_AMBIGUOUS] = "person_ambiguous",
+    [ACCOUNT_UNREACHABLE] = "directory_down",
+    [ACCOUNT_DISABLED] = "person_disabled",
+    [ACCOUNT_EXPIRED] = "person_expired",
+    [ACCOUNT_NOT_YET_VALID] = "person_not_yet_valid",
+    [ACCOUNT_LOCKED_BY_ADMIN] = "person_locked",
+    [ACCOUNT_LOCKED_BY_PASSWORDS] = "person_locked_by_passwords",
+    [ACCOUNT_PASSWORD_EXPIRED] = "person_password_expired",
+    [ACCOUNT_MUST_CHANGE] = "person_must_change",
+    [ACCOUNT_LOGON_HOURS] = "person_logon_hours",
+    [ACCOUNT_WRONG_PASSWORD] = "link_refused",
 };
 
-enum result login_check_status(struct fault *f, const struct person *p, const char **reason_r)
+enum result login_check_status(struct fault *f, const struct bridge *b, const struct person *p, bool by_password,
+                               const char **reason_r)
 {
-    for (size_t i = 0; i < COUNT_OF(REFUSED); i++)
-        if (GUARD(account_status, p->status == REFUSED[i].status)) {
-            *reason_r = REFUSED[i].reason;
-            return FAULT(f, RESULT_DENIED, "account status %s", account_status_name(p->status));
-        }
+    enum account_status refusal = directory_refusal(b->directories, p, by_password);
+    if (GUARD(account_status, refusal != ACCOUNT_OK)) {
+        *reason_r = STATUS_REASONS[refusal];
+        return FAULT(f, RESULT_DENIED, "account status %s", account_status_name(refusal));
+    }
     return RESULT_OK;
 }
 
@@ -58,7 +64,7 @@ enum result login_person(struct fault *f, struct arena *a, struct bridge *b, str
     l->us_person = clock_monotonic_us() - start;
     *reason_r = r == RESULT_NOT_FOUND ? "not_linked" : r == RESULT_UNAVAILABLE || r == RESULT_TIMEOUT ? "directory_down" : NULL;
     TRY(r);
-    r = login_check_status(f, &l->person, reason_r);
+    r = login_check_status(f, b, &l->person, false, reason_r);
     if (r != RESULT_OK)
         grace_forget(b, l);
     return r;

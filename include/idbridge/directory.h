@@ -12,19 +12,21 @@ enum account_status {
     ACCOUNT_OK,
     ACCOUNT_UNKNOWN,         /* no entry */
     ACCOUNT_AMBIGUOUS,       /* two entries or more */
+    ACCOUNT_UNREACHABLE,     /* the directory did not answer; beside RESULT_UNAVAILABLE or RESULT_TIMEOUT */
     ACCOUNT_DISABLED,
     ACCOUNT_EXPIRED,
     ACCOUNT_NOT_YET_VALID,
     ACCOUNT_LOCKED_BY_ADMIN,
-    ACCOUNT_LOCKED_BY_PASSWORDS, /* the rest refuse only logins by the directory password (design.md) */
+    ACCOUNT_LOCKED_BY_PASSWORDS, /* this and the next three refuse, unless configured, only logins by that password */
     ACCOUNT_PASSWORD_EXPIRED,
     ACCOUNT_MUST_CHANGE,
     ACCOUNT_LOGON_HOURS,
-    ACCOUNT_WRONG_PASSWORD   /* only from directory_bind */
+    ACCOUNT_WRONG_PASSWORD,  /* only from directory_bind */
+    ACCOUNT_STATUSES         /* how many there are */
 };
 const char *account_status_name(enum account_status s); /* "ok", "locked_by_admin", … */
-/* The policy of design.md: may a login by national ID go on? */
-bool account_status_allows(enum account_status s);
+/* From directory_bind: the password was the right one, even where it has expired or must be changed. */
+bool account_status_proves(enum account_status s);
 
 struct group {
     const char *dn;   /* in its one spelling: directory_dn_normal */
@@ -37,7 +39,8 @@ struct person {
     const char *dn;
     const char *login;     /* uid or sAMAccountName */
     const char *given_name, *surname, *display_name, *mail, *phone, *birth_date; /* NULL when absent */
-    enum account_status status;
+    enum account_status status; /* the gravest of what holds */
+    unsigned holds;             /* all that holds: 1U << ACCOUNT_... each, for what the policy lets pass may hide another */
     json_t *attributes;    /* object: attribute name as configured -> array of strings */
     const struct group *groups;
     size_t group_count;
@@ -53,8 +56,14 @@ CHECKED enum result directories_new(struct fault *f, const struct config *c, str
 void directories_free(struct directories *d);
 size_t directories_names(const struct directories *d, const char *const **out_r);
 
+/* The policy of [directory NAME], `refuse` and `refuse_password`; the latter counts where the person signs in with the
+ * directory's own password. Unknown, ambiguous, unreachable, wrong password and unknown directories are always refused. */
+bool directory_status_allows(const struct directories *d, const char *directory, enum account_status s, bool by_password);
+/* Of all that holds for this person, what refuses them; ACCOUNT_OK: nothing does. */
+enum account_status directory_refusal(const struct directories *d, const struct person *p, bool by_password);
+
 /* All of these block on the network and run in the directory's pool. RESULT_UNAVAILABLE or RESULT_TIMEOUT: the directory
- * did not answer (every configured server was tried, known-dead ones last). RESULT_OK with status ACCOUNT_UNKNOWN or
+ * did not answer (every configured server was tried, known-dead ones last), status ACCOUNT_UNREACHABLE. RESULT_OK with status ACCOUNT_UNKNOWN or
  * ACCOUNT_AMBIGUOUS: it did. */
 CHECKED enum result directory_by_key(struct fault *f, struct arena *a, struct directories *d, const char *person_key,
                                      struct person *out_r);
@@ -66,8 +75,8 @@ CHECKED enum result directory_by_login(struct fault *f, struct arena *a, struct 
 CHECKED enum result directory_by_claims(struct fault *f, struct arena *a, struct directories *d, const char *directory,
                                         const json_t *claims, struct person *out_r);
 /* Binds as `dn` on a handle of its own. Refuses an empty password before the wire (RFC 4513 §5.1.2). The status tells
- * what the server said: ACCOUNT_OK when the password is right (also when it is expired or must change: the person is
- * proved), ACCOUNT_WRONG_PASSWORD, ACCOUNT_LOCKED_BY_PASSWORDS, … */
+ * what the server said: ACCOUNT_OK, ACCOUNT_PASSWORD_EXPIRED or ACCOUNT_MUST_CHANGE when the password is the right one
+ * (account_status_proves), else ACCOUNT_WRONG_PASSWORD, ACCOUNT_LOCKED_BY_PASSWORDS, … */
 CHECKED enum result directory_bind(struct fault *f, struct arena *a, struct directories *d, const char *directory,
                                    const char *dn, const char *password, enum account_status *out_r);
 /* One spelling per DN, lower case ("\\2C" and "\\," are the same): what group DNs are compared by. NULL: no DN. */

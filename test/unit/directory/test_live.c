@@ -57,8 +57,8 @@ static void openldap_states(void **state)
         {"nora.notyet", ACCOUNT_NOT_YET_VALID, ACCOUNT_LOCKED_BY_PASSWORDS, ACCOUNT_LOCKED_BY_PASSWORDS},
         {"lars.locked", ACCOUNT_LOCKED_BY_ADMIN, ACCOUNT_LOCKED_BY_PASSWORDS, ACCOUNT_LOCKED_BY_PASSWORDS},
         {"paul.badpasswords", ACCOUNT_LOCKED_BY_PASSWORDS, ACCOUNT_LOCKED_BY_PASSWORDS, ACCOUNT_LOCKED_BY_PASSWORDS},
-        {"olga.oldpassword", ACCOUNT_OK, ACCOUNT_OK, ACCOUNT_WRONG_PASSWORD}, /* expiry is known at the bind only */
-        {"mara.mustchange", ACCOUNT_MUST_CHANGE, ACCOUNT_OK, ACCOUNT_WRONG_PASSWORD},
+        {"olga.oldpassword", ACCOUNT_OK, ACCOUNT_PASSWORD_EXPIRED, ACCOUNT_WRONG_PASSWORD}, /* expiry is known at the bind only */
+        {"mara.mustchange", ACCOUNT_MUST_CHANGE, ACCOUNT_MUST_CHANGE, ACCOUNT_WRONG_PASSWORD},
         {ANN, ACCOUNT_OK, ACCOUNT_OK, ACCOUNT_WRONG_PASSWORD},
         {"fatima.zahra", ACCOUNT_OK, ACCOUNT_OK, ACCOUNT_WRONG_PASSWORD},
         {"දිල්කි.සිල්වා", ACCOUNT_OK, ACCOUNT_OK, ACCOUNT_WRONG_PASSWORD},
@@ -215,8 +215,8 @@ static void ad_states(void **state)
         {"never", ACCOUNT_OK, ACCOUNT_OK, ACCOUNT_WRONG_PASSWORD},
         {"disabled", ACCOUNT_DISABLED, ACCOUNT_DISABLED, ACCOUNT_WRONG_PASSWORD},
         {"expired", ACCOUNT_EXPIRED, ACCOUNT_EXPIRED, ACCOUNT_WRONG_PASSWORD},
-        {"mustchange", ACCOUNT_MUST_CHANGE, ACCOUNT_OK, ACCOUNT_WRONG_PASSWORD},
-        {"oldpassword", ACCOUNT_PASSWORD_EXPIRED, ACCOUNT_OK, ACCOUNT_WRONG_PASSWORD},
+        {"mustchange", ACCOUNT_MUST_CHANGE, ACCOUNT_MUST_CHANGE, ACCOUNT_WRONG_PASSWORD},
+        {"oldpassword", ACCOUNT_PASSWORD_EXPIRED, ACCOUNT_PASSWORD_EXPIRED, ACCOUNT_WRONG_PASSWORD},
         {"comma", ACCOUNT_OK, ACCOUNT_OK, ACCOUNT_WRONG_PASSWORD},
         {"sinhala", ACCOUNT_OK, ACCOUNT_OK, ACCOUNT_WRONG_PASSWORD},
     };
@@ -280,7 +280,7 @@ static void ds_states(void **state)
     static const struct fact facts[] = {
         {"normal", ACCOUNT_OK, ACCOUNT_OK, ACCOUNT_WRONG_PASSWORD},
         {"disabled", ACCOUNT_DISABLED, ACCOUNT_DISABLED, ACCOUNT_DISABLED},
-        {"oldpassword", ACCOUNT_PASSWORD_EXPIRED, ACCOUNT_OK, ACCOUNT_WRONG_PASSWORD},
+        {"oldpassword", ACCOUNT_PASSWORD_EXPIRED, ACCOUNT_PASSWORD_EXPIRED, ACCOUNT_WRONG_PASSWORD},
     };
     check_facts(*state, facts, COUNT_OF(facts), OPENLDAP_PASSWORD);
     for (int i = 0; i < 4; i++)

@@ -101,6 +101,7 @@ static void there_and_back(void **state)
     struct group groups[] = {{"cn=a,dc=x", "a", true}, {"cn=\"b\",dc=x", "\"b\"", false}};
     struct person back, p = {.directory = "staff", .key = "staff:1", .dn = "uid=නිමල්,dc=x", .login = "නිමල්",
                              .given_name = "N", .display_name = "N P", .mail = "n@example.org",
+                             .holds = 1U << ACCOUNT_LOCKED_BY_PASSWORDS | 1U << ACCOUNT_MUST_CHANGE,
                              .status = ACCOUNT_LOCKED_BY_PASSWORDS, .groups = groups, .group_count = 2, .seen = 1790000000};
     p.attributes = arena_json(*state, json_pack("{s:[s,s]}", "title", "nurse", "midwife"));
     char *text = person_to_json(*state, &p);
@@ -111,6 +112,7 @@ static void there_and_back(void **state)
     assert_string_equal(back.login, p.login);
     assert_null(back.surname);
     assert_int_equal(back.status, p.status);
+    assert_int_equal(back.holds, p.holds);
     assert_int_equal(back.seen, p.seen);
     assert_true(json_equal(back.attributes, p.attributes));
     assert_int_equal(back.group_count, 2);
