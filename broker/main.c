@@ -325,14 +325,16 @@ int main(int argc, char **argv)
     login_complete = provider_complete;
     verification_bearer = bearer_for_verification;
     log_setup(LEVEL_WARN, stderr);
-    json_set_alloc_funcs(must_malloc, free);
+    json_set_alloc_funcs(must_malloc, wipe_free);
+    token_global_init();
     (void)setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0}); /* every command reads the master key */
     if (argc > 2 && strcmp(argv[1], "--config") == 0) {
         (void)setenv("IDBRIDGE_CONFIG", argv[2], 1);
         argc -= 2;
         argv += 2;
     }
-    if (http_global_init(&f) != RESULT_OK || messages_load(&f) != RESULT_OK) {
+    if (wipe_openssl(&f) != RESULT_OK || directory_global_init(&f) != RESULT_OK || http_global_init(&f) != RESULT_OK ||
+        messages_load(&f) != RESULT_OK) {
         (void)fprintf(stderr, "idbridge: %s\n", f.detail);
         return 1;
     }

@@ -6,6 +6,7 @@
 
 #include <curl/curl.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CONNECT_TIMEOUT_MS 5000
@@ -51,7 +52,7 @@ static CURL *handle_get(void)
 
 enum result http_global_init(struct fault *f)
 {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, malloc, wipe_free, wipe_realloc, strdup, calloc) != CURLE_OK)
         return FAULT(f, RESULT_INTERNAL, "libcurl cannot be initialised");
     return RESULT_OK;
 }

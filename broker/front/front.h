@@ -34,6 +34,7 @@ struct call {
     struct MHD_Connection *connection;
     _Atomic enum phase phase;
     char *uri; /* raw path and query, as sent */
+    size_t uri_len;
     char *query; /* points into uri, or NULL */
     struct buf body;
     bool too_large;
@@ -48,6 +49,7 @@ struct call {
     const char *bytes;
     size_t bytes_len;
     const char *bytes_type;
+    struct MHD_Response *response; /* queued; kept until it is out */
     struct snapshot *bytes_owner;
 };
 

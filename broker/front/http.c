@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define ARENA_MAX (4u << 20)
-#define HEADER_MEMORY (32u << 10)
+#define HEADER_MEMORY (36u << 10) /* above 32 KiB libmicrohttpd maps it and the kernel takes it back: nothing stays in the heap */
 #define IDLE_SECONDS 20u
 
 static char *same_text(void *cls, struct MHD_Connection *c, char *s)
@@ -32,6 +32,7 @@ static void *uri_seen(void *cls, const char *uri, struct MHD_Connection *connect
     c->connection = connection;
     c->started_us = clock_monotonic_us();
     c->uri = strdup(uri);
+    c->uri_len = strlen(uri);
     if (c->uri == NULL || !patience_keep(connection, c)) {
         front_call_free(c);
         return NULL;
@@ -40,6 +41,20 @@ static void *uri_seen(void *cls, const char *uri, struct MHD_Connection *connect
     if (c->query != NULL)
         *c->query++ = '\0';
     return c;
+}
+
+static enum MHD_Result forget_value(void *cls, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    (void)cls, (void)kind, (void)name;
+    wipe((void *)(uintptr_t)value, value == NULL ? 0 : strlen(value));
+    return MHD_YES;
+}
+
+/* Location and Set-Cookie hold codes and session cookies, in copies of libmicrohttpd's own. The answer is out. */
+static void forget_headers(struct MHD_Response *r)
+{
+    (void)MHD_get_response_headers(r, forget_value, NULL);
+    MHD_destroy_response(r);
 }
 
 void front_call_free(struct call *c)
@@ -53,7 +68,10 @@ void front_call_free(struct call *c)
         snapshot_release(c->bytes_owner);
     if (c->arena != NULL)
         arena_free(c->arena);
+    wipe(c->uri, c->uri_len); /* code and state */
     free(c->uri);
+    if (c->response != NULL)
+        forget_headers(c->response);
     free(c);
 }
 
@@ -113,7 +131,7 @@ static enum MHD_Result send_reply(struct call *c)
     for (size_t i = 0; !prebuilt && i < c->reply.header_count; i++)
         (void)MHD_add_response_header(r, c->reply.headers[i].name, c->reply.headers[i].value);
     enum MHD_Result ok = MHD_queue_response(c->connection, prebuilt ? 200u : (unsigned)c->reply.status, r);
-    MHD_destroy_response(r);
+    c->response = r;
     return ok;
 }
 

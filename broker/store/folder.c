@@ -113,7 +113,7 @@ enum result folder_sync(struct fault *f, const char *path)
     TRY(sync_path(f, path, 0));
     const char *slash = strrchr(path, '/');
     int n = slash == NULL ? 1 : slash == path ? 1 : (int)(slash - path);
-    snprintf(parent, sizeof parent, "%.*s", n, slash == NULL ? "." : path);
+    (void)snprintf(parent, sizeof parent, "%.*s", n, slash == NULL ? "." : path);
     return sync_path(f, parent, O_DIRECTORY);
 }
 

@@ -3,7 +3,13 @@
 #include "jose.h"
 
 #include <openssl/err.h>
+#include <stdlib.h>
 #include <string.h>
+
+void token_global_init(void)
+{
+    cjose_set_alloc_funcs(malloc, wipe_realloc, wipe_free);
+}
 
 static enum result fault_of(struct fault *f, const cjose_err *err)
 {

@@ -173,6 +173,10 @@ CHECKED enum result unseal(struct fault *f, struct arena *a, const struct master
 /* HMAC-SHA-256 under a key derived for `purpose`: client secrets, subjects in logs. base64url of it. */
 char *keyed_hash(struct arena *a, const struct master *m, const char *purpose, const char *value);
 void wipe(void *p, size_t n);
+/* free() and realloc() for libraries that take them: what is given up is wiped. OpenSSL's are set at once, before its first use. */
+void wipe_free(void *p);
+void *wipe_realloc(void *p, size_t n);
+CHECKED enum result wipe_openssl(struct fault *f);
 
 /* ---- log ------------------------------------------------------------------------------------------ */
 

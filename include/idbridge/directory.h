@@ -6,6 +6,8 @@
 #include <idbridge/web.h>
 
 extern const struct config_key directory_config_keys[]; /* [directory NAME] */
+/* Once, before threads: what libldap frees (passwords, entries) is wiped. */
+CHECKED enum result directory_global_init(struct fault *f);
 
 /* A fact about a person, not an error. */
 enum account_status {

@@ -9,6 +9,9 @@
 
 extern const struct config_key token_config_keys[]; /* [keys] */
 
+/* Once, before threads: what cjose frees is wiped. */
+void token_global_init(void);
+
 /* ---- public keys of others ------------------------------------------------------------------------- */
 
 /* A parsed JWKS, immutable; share it through a snapshot. Keys of unknown kty or unusable ones are left out (a numeric
