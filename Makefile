@@ -23,7 +23,7 @@ PACKAGES := libmicrohttpd cjose libcurl jansson sqlite3 libssl libcrypto liboaut
 CPPFLAGS += -D_GNU_SOURCE -Iinclude
 WARN     := -Wall -Wextra -Wshadow -Wconversion -Wformat=2 -Wstrict-prototypes -Wvla -Werror
 CSTD     := -std=c17 -fvisibility=hidden -g
-LIBS      = $(shell pkg-config --libs $(PACKAGES)) -lldap -llber -linih -lpthread -lm
+LIBS      = $(shell pkg-config --libs $(PACKAGES)) -lldap -llber -linih -lcsv -lpthread -lm
 PKGCFLAGS = $(shell pkg-config --cflags $(PACKAGES))
 HARDEN   := -O2 -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
             -ftrivial-auto-var-init=zero -fPIE

@@ -153,3 +153,16 @@ enum result directory_bind(struct fault *f, struct arena *a, struct directories 
     free(secret.bv_val);
     return r;
 }
+
+/* A name nobody can have: 128 random bits. The server looks for it, finds nothing and locks nobody. */
+enum result directory_bind_nobody(struct fault *f, struct arena *a, struct directories *d, const char *directory,
+                                  const char *password)
+{
+    const struct directory *one = dir_find(d, directory, strlen(directory));
+    enum account_status ignored;
+    if (one == NULL)
+        return FAULT(f, RESULT_NOT_FOUND, "no [directory] of that name is configured");
+    const char *dn = arena_printf(a, "cn=%s,%s", random_id(a, 16), one->people_base);
+    NEED(f, dn);
+    return directory_bind(f, a, d, directory, dn, password, &ignored);
+}

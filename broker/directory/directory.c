@@ -8,6 +8,7 @@ struct question {
     struct arena *arena;
     const char *filter;
     struct person *out_r;
+    bool bare; /* without groups */
 };
 
 /* Two entries are enough to know that it is not one: the limit is 2. */
@@ -28,15 +29,17 @@ static enum result find_person(struct fault *f, struct connection *c, void *arg)
         return RESULT_OK;
     }
     TRY(dir_person(f, q->arena, d, &found.list[0], q->out_r));
+    if (q->bare)
+        return RESULT_OK;
     r = dir_groups(f, q->arena, c, &found.list[0], &q->out_r->groups, &q->out_r->group_count);
     return r == RESULT_NOT_FOUND ? FAULT(f, RESULT_UNAVAILABLE, "the entry went away while its groups were read") : r;
 }
 
-static enum result ask(struct fault *f, struct arena *a, struct directory *d, const char *filter, struct person *out_r)
+static enum result ask(struct fault *f, struct arena *a, struct directory *d, const char *filter, bool bare, struct person *out_r)
 {
     const char *both = arena_printf(a, "(&%s%s)", filter, d->person_filter);
     NEED(f, both);
-    struct question q = {a, both, out_r};
+    struct question q = {a, both, out_r, bare};
     enum result r = dir_run(f, d, HANDLE_SERVICE, find_person, &q);
     if (r != RESULT_OK) /* nothing half read may look like an account in order */
         *out_r = (struct person){.directory = d->name, .status = ACCOUNT_UNREACHABLE, .seen = clock_now()};
@@ -90,11 +93,11 @@ enum result directory_by_key(struct fault *f, struct arena *a, struct directorie
     NEED(f, escaped);
     const char *filter = arena_printf(a, "(%s=%s)", one->names.id, escaped);
     NEED(f, filter);
-    return ask(f, a, one, filter, out_r);
+    return ask(f, a, one, filter, false, out_r);
 }
 
-enum result directory_by_login(struct fault *f, struct arena *a, struct directories *d, const char *directory,
-                               const char *login, struct person *out_r)
+static enum result by_login(struct fault *f, struct arena *a, struct directories *d, const char *directory, const char *login,
+                            bool bare, struct person *out_r)
 {
     struct directory *one = NULL;
     char *filter = NULL;
@@ -103,7 +106,19 @@ enum result directory_by_login(struct fault *f, struct arena *a, struct director
     if (len == 0 || len > DIR_LOGIN_MAX || !text_is_utf8(login, len))
         return FAULT(f, RESULT_INVALID, "a login name is 1 to %d bytes of UTF-8", DIR_LOGIN_MAX);
     TRY(dir_filter_fill(f, a, one->login_filter, login, NULL, &filter));
-    return ask(f, a, one, filter, out_r);
+    return ask(f, a, one, filter, bare, out_r);
+}
+
+enum result directory_by_login(struct fault *f, struct arena *a, struct directories *d, const char *directory,
+                               const char *login, struct person *out_r)
+{
+    return by_login(f, a, d, directory, login, false, out_r);
+}
+
+enum result directory_entry_by_login(struct fault *f, struct arena *a, struct directories *d, const char *directory,
+                                     const char *login, struct person *out_r)
+{
+    return by_login(f, a, d, directory, login, true, out_r);
 }
 
 enum result directory_by_claims(struct fault *f, struct arena *a, struct directories *d, const char *directory,
@@ -115,5 +130,5 @@ enum result directory_by_claims(struct fault *f, struct arena *a, struct directo
     if (one->claim_filter == NULL)
         return FAULT(f, RESULT_NOT_FOUND, "no claim_filter is configured");
     TRY(dir_filter_fill(f, a, one->claim_filter, NULL, claims, &filter));
-    return ask(f, a, one, filter, out_r);
+    return ask(f, a, one, filter, false, out_r);
 }

@@ -9,6 +9,7 @@ enum { PERSON_MEMORY = 8 << 20, PAGE_MEMORY = 64 << 20 };
 struct walk {
     enum result (*each)(void *arg, struct arena *a, const struct person *p);
     void *arg;
+    bool groups;
 };
 
 static enum result hand_out(struct fault *f, struct connection *c, const struct walk *w, const struct entry *e)
@@ -17,7 +18,7 @@ static enum result hand_out(struct fault *f, struct connection *c, const struct 
     CLEANUP(arena) struct arena *a = arena_new(PERSON_MEMORY);
     NEED(f, a);
     TRY(dir_person(f, a, c->directory, e, &p));
-    enum result r = dir_groups(f, a, c, e, &p.groups, &p.group_count);
+    enum result r = w->groups ? dir_groups(f, a, c, e, &p.groups, &p.group_count) : RESULT_OK;
     if (r == RESULT_NOT_FOUND) /* deleted since its page came */
         return RESULT_OK;
     TRY(r);
@@ -64,12 +65,22 @@ static enum result walk_all(struct fault *f, struct connection *c, void *arg)
     return RESULT_OK;
 }
 
-enum result directory_each(struct fault *f, struct directories *d, const char *directory,
-                           enum result (*each)(void *arg, struct arena *a, const struct person *p), void *arg)
+static enum result walk_people(struct fault *f, struct directories *d, const char *directory, struct walk *w)
 {
     struct directory *one = dir_find(d, directory, strlen(directory));
     if (one == NULL)
         return FAULT(f, RESULT_NOT_FOUND, "no [directory] of that name is configured");
-    struct walk w = {each, arg};
-    return dir_run(f, one, HANDLE_SERVICE, walk_all, &w);
+    return dir_run(f, one, HANDLE_SERVICE, walk_all, w);
+}
+
+enum result directory_each(struct fault *f, struct directories *d, const char *directory,
+                           enum result (*each)(void *arg, struct arena *a, const struct person *p), void *arg)
+{
+    return walk_people(f, d, directory, &(struct walk){each, arg, true});
+}
+
+enum result directory_each_entry(struct fault *f, struct directories *d, const char *directory,
+                                 enum result (*each)(void *arg, struct arena *a, const struct person *p), void *arg)
+{
+    return walk_people(f, d, directory, &(struct walk){each, arg, false});
 }

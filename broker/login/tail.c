@@ -79,15 +79,24 @@ bool tail_link_needed(const struct exchange *x)
     return !w->ask_password && !w->l.linked;
 }
 
-struct owner {
-    struct arena *arena;
-    const char *person_id;
-};
-static enum result keep_person_id(void *arg, const struct link *l)
+/* Which identity came to which entry; kept sealed in the audit. `explain` and `link add --ref` read it. */
+const char *login_link_detail(struct arena *a, const struct link *l)
 {
-    struct owner *o = arg;
-    o->person_id = arena_strdup(o->arena, l->person_id);
-    return RESULT_OK;
+    json_t *j = arena_json(a, json_pack("{s:s, s:s, s:s}", "iss", l->iss, "sub", l->sub, "entry", l->person_key));
+    return j == NULL ? NULL : json_compact(a, j);
+}
+
+/* An entry already linked is never linked again here. Who knows its password and comes with another national ID has a
+ * reissued one, most often: the row is for the administrator they will call with their reference code. */
+static enum result refuse_taken(struct exchange *x, const struct login *l, const char *owner)
+{
+    const struct link came = {.iss = l->identity.iss, .sub = l->identity.sub, .person_key = l->person.key};
+    const struct audit row = {.event = "login.refused", .subject = owner, .actor = l->client_id, .outcome = "link_taken",
+                              .detail = login_link_detail(x->arena, &came), .ref = x->ref};
+    NEED(&x->fault, row.detail);
+    TRY(store_audit_add(&x->fault, x->view, &row));
+    TRY(store_keep(&x->fault, x->view));
+    return FAULT(&x->fault, RESULT_CONFLICT, "the entry is linked already");
 }
 
 /* The person id is random and made at the first link of a person; a second identity shares it. Never the sub, a national id
@@ -96,29 +105,28 @@ static enum result make_link(struct exchange *x, struct work *w, const char **re
 {
     struct fault *f = &x->fault;
     struct login *l = &w->l;
-    struct owner owner = {.arena = x->arena};
-    TRY(store_link_each(f, x->view, x->arena, l->person.key, keep_person_id, &owner));
-    if (GUARD(link_taken, owner.person_id != NULL)) {
-        *reason_r = "link_taken"; /* an entry already linked is never linked again here: an administrator adds or moves it */
-        return FAULT(f, RESULT_CONFLICT, "the entry is linked already");
-    }
-    if (owner.person_id == NULL) {
-        enum result r = store_link_former(f, x->view, x->arena, l->person.key, &owner.person_id);
-        if (r != RESULT_OK && r != RESULT_NOT_FOUND)
-            return r;
+    const char *person_id = NULL;
+    bool linked = false;
+    enum result r = store_link_person(f, x->view, x->arena, l->person.key, &person_id, &linked);
+    if (r != RESULT_OK && r != RESULT_NOT_FOUND)
+        return r;
+    if (GUARD(link_taken, linked)) {
+        *reason_r = "link_taken";
+        return refuse_taken(x, l, person_id);
     }
     bool approval = config_flag(x->bridge->config, "link", NULL, "approval");
     const int64_t now = clock_now();
     l->link = (struct link){.upstream = l->upstream, .iss = l->identity.iss, .sub = l->identity.sub,
                             .person_key = l->person.key, .dn = l->person.dn, .method = w->link_method,
-                            .person_id = owner.person_id != NULL ? owner.person_id : random_id(x->arena, 16),
+                            .person_id = person_id != NULL ? person_id : random_id(x->arena, 16),
                             .claims = l->claims == NULL ? "{}" : json_compact(x->arena, l->claims),
                             .state = approval ? "pending" : "active", .created = now, .last_used = now};
     NEED(f, l->link.person_id);
     NEED(f, l->link.claims);
     TRY(store_link_add(f, x->view, &l->link));
-    const struct audit row = {.event = "link.add", .subject = l->link.person_id, .actor = "bridge",
-                              .outcome = l->link.state, .ref = x->ref};
+    const struct audit row = {.event = "link.add", .subject = l->link.person_id, .actor = "bridge", .outcome = l->link.state,
+                              .detail = login_link_detail(x->arena, &l->link), .ref = x->ref};
+    NEED(f, row.detail);
     return store_audit_add(f, x->view, &row);
 }
 
@@ -217,6 +225,8 @@ enum result login_step_complete(struct exchange *x)
     const char *claims = l->claims == NULL ? l->link.claims : json_compact(x->arena, l->claims);
     NEED(f, claims);
     TRY(store_link_touch(f, x->view, l->identity.iss, l->identity.sub, claims, l->person.dn, now));
+    if (login_password_directory(l->upstream) != NULL)
+        claims = NULL; /* another link's: they stay where they were proved */
     if (!l->person.from_grace && config_number(x->bridge->config, "directory", l->person.directory, "grace") > 0) {
         const char *data = person_to_json(x->arena, &l->person);
         NEED(f, data);

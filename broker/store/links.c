@@ -104,12 +104,43 @@ static enum result remember_person(struct fault *f, struct store_view *v, const 
     return statement_run(f, &st);
 }
 
-enum result store_link_former(struct fault *f, struct store_view *v, struct arena *a, const char *person_key,
-                              const char **person_id_r)
+/* An id that went to another entry meanwhile (store_link_follow) is no more the one of an entry that comes back. */
+static enum result former_person(struct fault *f, struct store_view *v, struct arena *a, const char *person_key,
+                                 const char **person_id_r)
 {
-    const char *name = arena_printf(a, "person-id:%s", person_key);
-    NEED(f, name);
-    return store_setting_get(f, v, a, name, person_id_r);
+    static const char sql[] = "SELECT value FROM setting WHERE name = 'person-id:' || ?"
+                              " AND NOT EXISTS (SELECT 1 FROM link WHERE person_id = setting.value)";
+    CLEANUP(statement) struct statement st = {0};
+    TRY(statement_open(f, v, sql, &st));
+    put_text(&st, person_key);
+    TRY(statement_row(f, &st));
+    *person_id_r = get_text(&st, a);
+    return statement_read(f, &st);
+}
+
+enum result store_link_person(struct fault *f, struct store_view *v, struct arena *a, const char *person_key,
+                              const char **person_id_r, bool *linked_r)
+{
+    CLEANUP(statement) struct statement st = {0};
+    TRY(statement_open(f, v, "SELECT person_id FROM link WHERE person_key = ? ORDER BY created, rowid LIMIT 1", &st));
+    put_text(&st, person_key);
+    enum result r = statement_row(f, &st);
+    *linked_r = r == RESULT_OK;
+    if (r == RESULT_NOT_FOUND)
+        return former_person(f, v, a, person_key, person_id_r);
+    TRY(r);
+    *person_id_r = get_text(&st, a);
+    return statement_read(f, &st);
+}
+
+/* Where the entry is, the next sign-in tells. */
+enum result store_link_follow(struct fault *f, struct store_view *v, const char *person_id, const char *person_key)
+{
+    CLEANUP(statement) struct statement st = {0};
+    TRY(statement_open(f, v, "UPDATE link SET person_key = ?, dn = NULL WHERE person_id = ?", &st));
+    put_text(&st, person_key);
+    put_text(&st, person_id);
+    return statement_run_one(f, &st);
 }
 
 enum result store_link_move(struct fault *f, struct store_view *v, const char *iss, const char *sub,

@@ -53,7 +53,11 @@ struct person {
 char *person_to_json(struct arena *a, const struct person *p);
 CHECKED enum result person_from_json(struct fault *f, struct arena *a, const char *json, struct person *out_r);
 
+/* First in main, before libldap is used and before there are threads: keeps ldap.conf, ~/.ldaprc and LDAP* variables out. */
+void directories_init(void);
+
 struct directories;
+/* Opens nothing and starts no thread; the first question does. */
 CHECKED enum result directories_new(struct fault *f, const struct config *c, struct directories **out_r);
 void directories_free(struct directories *d);
 size_t directories_names(const struct directories *d, const char *const **out_r);
@@ -65,13 +69,16 @@ bool directory_status_allows(const struct directories *d, const char *directory,
 enum account_status directory_refusal(const struct directories *d, const struct person *p, bool by_password);
 
 /* All of these block on the network and run in the directory's pool. RESULT_UNAVAILABLE or RESULT_TIMEOUT: the directory
- * did not answer (every configured server was tried, known-dead ones last), status ACCOUNT_UNREACHABLE. RESULT_OK with status ACCOUNT_UNKNOWN or
+ * did not answer (no server that is known to be down was waited for), status ACCOUNT_UNREACHABLE. RESULT_OK with status ACCOUNT_UNKNOWN or
  * ACCOUNT_AMBIGUOUS: it did. */
 CHECKED enum result directory_by_key(struct fault *f, struct arena *a, struct directories *d, const char *person_key,
                                      struct person *out_r);
 /* By the login name a person types (filter `login_filter`, escaped by RFC 4515). */
 CHECKED enum result directory_by_login(struct fault *f, struct arena *a, struct directories *d, const char *directory,
                                        const char *login, struct person *out_r);
+/* The same without groups: one search, whether there is such a person or not. */
+CHECKED enum result directory_entry_by_login(struct fault *f, struct arena *a, struct directories *d, const char *directory,
+                                             const char *login, struct person *out_r);
 /* By a configured search on verified claims: `claim_filter = (employeeNumber={claim.employee_number})`. RESULT_NOT_FOUND
  * when no filter is configured or a claim it needs is absent. */
 CHECKED enum result directory_by_claims(struct fault *f, struct arena *a, struct directories *d, const char *directory,
@@ -81,11 +88,17 @@ CHECKED enum result directory_by_claims(struct fault *f, struct arena *a, struct
  * (account_status_proves), else ACCOUNT_WRONG_PASSWORD, ACCOUNT_LOCKED_BY_PASSWORDS, … */
 CHECKED enum result directory_bind(struct fault *f, struct arena *a, struct directories *d, const char *directory,
                                    const char *dn, const char *password, enum account_status *out_r);
+/* The bind of a name that cannot exist, so that a login name nobody has asks the server as much as a wrong password does. */
+CHECKED enum result directory_bind_nobody(struct fault *f, struct arena *a, struct directories *d, const char *directory,
+                                          const char *password);
 /* One spelling per DN, lower case ("\\2C" and "\\," are the same): what group DNs are compared by. NULL: no DN. */
 char *directory_dn_normal(struct arena *a, const char *dn);
 /* For sync and listings: every person below people_base, paged. */
 CHECKED enum result directory_each(struct fault *f, struct directories *d, const char *directory,
                                    enum result (*each)(void *arg, struct arena *a, const struct person *p), void *arg);
+/* The same without their groups: a page of 500 people is one question. */
+CHECKED enum result directory_each_entry(struct fault *f, struct directories *d, const char *directory,
+                                         enum result (*each)(void *arg, struct arena *a, const struct person *p), void *arg);
 /* doctor: connects, binds, reads one entry; writes findings as plain sentences, one a line, each starting "ok: ",
  * "warning: " or "error: ". RESULT_OK when no error line was written. */
 CHECKED enum result directory_probe(struct fault *f, struct arena *a, struct directories *d, const char *directory,

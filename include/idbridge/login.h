@@ -6,7 +6,7 @@
 #include <idbridge/dhis2.h>
 #include <idbridge/upstream.h>
 
-extern const struct config_key login_config_keys[]; /* [bridge] [session] [link] */
+extern const struct config_key login_config_keys[]; /* [bridge] [session] [link], password_… of [directory NAME] */
 /* What a table cannot say: words of [link] lists, and a directory that exists. */
 CHECKED enum result login_config_check(struct fault *f, const struct config *c);
 
@@ -92,18 +92,39 @@ CHECKED enum result login_account(struct fault *f, struct arena *a, struct bridg
 CHECKED enum result login_explain(struct fault *f, struct arena *a, struct bridge *b, const char *person,
                                   const char *dhis2, bool json, FILE *to);
 
+/* What the audit keeps of a link, sealed: JSON text of its iss, sub and entry. NULL: out of memory. */
+const char *login_link_detail(struct arena *a, const struct link *l);
+
 /* ---- the web side ----------------------------------------------------------------------------------------- */
 
 /* Begins a login: seals state, sets the transaction cookie, redirects to the ID provider. Called by provider/authorize
  * when no session answers. May need the upstream pool (metadata not cached): it is the run of a step. */
 CHECKED enum result login_begin(struct exchange *x, struct login *l);
 
+bool login_begin_waits(const struct exchange *x, const struct login *l); /* it fetches metadata: RUN_UPSTREAM */
+
+/* ---- login by a directory's own password (offer.c) ------------------------------------------------------------ */
+
+/* Such a login's `upstream` is "directory:NAME", as is its iss; its acr is this one (SAML 2.0 Authentication Context §3.4.6). */
+#define LOGIN_PASSWORD_ACR "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
+const char *login_password_directory(const char *upstream); /* NAME; NULL: an ID provider's */
+const char *login_provider_label(const struct exchange *x, const char *upstream); /* what a person calls it */
+/* May this application's people sign in so, from this request's address, with the acr that is asked for (NULL: any)? */
+bool login_password_offered(const struct exchange *x, const struct client *c, const char *acr_values, const char *directory);
+/* All that are, as upstream names; how many. */
+size_t login_password_ways(const struct exchange *x, const struct client *c, const char *acr_values, const char **out, size_t max);
+/* May a refresh token of that upstream go on? True for ID providers. */
+bool login_password_kept(const struct bridge *b, const char *client_id, const char *upstream);
+/* Words for explain and doctor: "offered to a b from 10.0.0.0/8". */
+void login_password_describe(const struct bridge *b, const char *directory, struct buf *out);
+void login_password_probe(struct bridge *b, struct arena *a, const char *directory, struct buf *findings);
+
 /* What happens when a login is complete is the application's affair: provider/ sets this once at start. It runs as a
  * RUN_STORE step, in the transaction that also stores link use, session and audit row, and makes the reply (redirect with
  * a code). */
 extern enum result (*login_complete)(struct exchange *x, struct login *l);
 
-/* Routes of this folder: /callback/NAME, /link, /restart. NULL-ended by name; made once from the configuration. */
+/* Routes of this folder: /callback/NAME, /link, /password, /restart. NULL-ended by name; made once from the configuration. */
 CHECKED enum result login_routes(struct fault *f, const struct config *c, const struct route **out_r, size_t *count_r);
 
 void login_routes_free(const struct route *routes);

@@ -98,7 +98,7 @@ struct link {
     const char *person_key, *person_id;
     const char *dn;     /* where the entry was last seen; a hint only */
     const char *claims; /* JSON object text */
-    const char *method; /* password | search | admin */
+    const char *method; /* password | search | admin | import */
     const char *state;  /* active | pending (an administrator must approve) */
     int64_t created, last_used;
 };
@@ -113,9 +113,12 @@ CHECKED enum result store_link_move(struct fault *f, struct store_view *v, const
 CHECKED enum result store_link_set_state(struct fault *f, struct store_view *v, const char *iss, const char *sub,
                                          const char *state);
 CHECKED enum result store_link_remove(struct fault *f, struct store_view *v, const char *iss, const char *sub);
-/* The person id that an entry had before its link was removed or moved. RESULT_NOT_FOUND: it never was linked. */
-CHECKED enum result store_link_former(struct fault *f, struct store_view *v, struct arena *a, const char *person_key,
-                                      const char **person_id_r);
+/* The person id of a directory entry: of its links, else the one it had before its last link was removed or moved.
+ * RESULT_NOT_FOUND: it never was linked. *linked_r: it is linked now. */
+CHECKED enum result store_link_person(struct fault *f, struct store_view *v, struct arena *a, const char *person_key,
+                                      const char **person_id_r, bool *linked_r);
+/* A person who has another entry now (hired anew) keeps the person id: all links of it go to that entry. */
+CHECKED enum result store_link_follow(struct fault *f, struct store_view *v, const char *person_id, const char *person_key);
 /* person_key NULL: all; else those of one person. */
 CHECKED enum result store_link_each(struct fault *f, struct store_view *v, struct arena *a, const char *person_key,
                                     enum result (*each)(void *arg, const struct link *l), void *arg);

@@ -17,7 +17,7 @@ export LC_ALL=C
 # NAME is a Debian package; NAME=COMMAND counts as there when the command is, whoever packaged it (Node often comes from
 # elsewhere, with npm inside, and then conflicts with Debian's npm).
 build_set='gcc make pkg-config libc6-dev libmicrohttpd-dev libcjose-dev libldap-dev libcurl4-openssl-dev libjansson-dev
-	libsqlite3-dev libssl-dev libinih-dev libqrencode-dev liboauth2-dev'
+	libsqlite3-dev libssl-dev libinih-dev libcsv-dev libqrencode-dev liboauth2-dev'
 demo_set="$build_set slapd ldap-utils openssl python3 python3-aiohttp python3-cryptography python3-jwcrypto"
 check_set="$demo_set libcmocka-dev python3-pytest python3-pytest-timeout python3-pytest-xdist python3-authlib
 	python3-ldap3 python3-requests python3-selenium samba samba-ad-dc samba-ad-provision samba-dsdb-modules ldb-tools
