@@ -150,7 +150,7 @@ help:
 	@echo "make fuzz       every parser that meets the network: a minute each (FUZZ_SECONDS=60) under ASan and UBSan"
 	@echo "make analyze    gcc -fanalyzer, clang-tidy and cppcheck over broker/"
 	@echo "make torture    unit tests again and again, each time with another allocation failing"
-	@echo "make tsan       unit tests of base, store and token under ThreadSanitizer"
+	@echo "make tsan       unit tests, and flows against the whole bridge, under ThreadSanitizer"
 	@echo "make layers     fails on an include that goes up"
 	@echo "make install    DESTDIR=, PREFIX=; make uninstall"
 always:

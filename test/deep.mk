@@ -64,12 +64,16 @@ torture:
 	@$(MAKE) --no-print-directory -s -j$(JOBS) torture-programs
 	@$(PYTHON) test/torture.py $(TORTURED)
 
-# ---- threads: where data meets several of them. setarch -R: gcc 12's TSan cannot map its shadow under full ASLR ----
-TSAN_FOLDERS := base store token
+# ---- threads: units where data meets several of them, then the whole bridge in flows where everything happens at once.
+# setarch -R: gcc 12's TSan cannot map its shadow under full ASLR ----
+TSAN_FOLDERS := base store token web
+TSAN_FLOWS   := everything_at_once login linking operator_running hang overload provider_authorize provider_session \
+                provider_token route upstream upstream_trouble
 TSANNED      := $(foreach f,$(TSAN_FOLDERS),$(patsubst %.c,build/tsan/%,$(sort $(wildcard test/unit/$(f)/test_*.c))))
-tsan-programs: $(TSANNED)
+tsan-programs: $(TSANNED) build/tsan/idbridge
 tsan:
 	@sh test/support/packages.sh check
 	@$(MAKE) --no-print-directory -s -j$(JOBS) tsan-programs
-	@$(PYTHON) test/tsan.py $(TSANNED)
+	@$(PYTHON) test/tsan.py --bridge build/tsan/idbridge $(TSAN_FLOWS:%=--flow test/flow/test_%.py) \
+	  --flow test/flow/attacks/test_floods.py $(TSANNED)
 .PHONY: analyze torture torture-programs tsan tsan-programs

@@ -86,7 +86,8 @@ enum result front_metrics_start(struct fault *f, struct front *fr, const char *a
     int fd = front_listen(f, address, s);
     if (fd < 0)
         return f->result;
-    fr->metrics = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, metrics_handler, fr, MHD_OPTION_LISTEN_SOCKET,
+    /* MHD_USE_ITC: without it MHD_stop_daemon shuts the listening socket down, which the next life has too */
+    fr->metrics = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, metrics_handler, fr, MHD_OPTION_LISTEN_SOCKET,
                                    fd, MHD_OPTION_CONNECTION_LIMIT, 16u, MHD_OPTION_CONNECTION_TIMEOUT, 5u, MHD_OPTION_END);
     return fr->metrics == NULL ? FAULT(f, RESULT_INTERNAL, "metrics did not start") : RESULT_OK;
 }
