@@ -1,12 +1,12 @@
 /* config: the keys of [directory NAME] and what they become. directories_new is called once at start and at each reload;
  * what it makes is read-only but for the connections, which pool.c guards. */
-#include "internal.h"
+#include "edges.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MEMORY = 4 << 20 };
+enum { MEMORY = 4 << 20, GROUP_CACHE_BYTES = 16 << 20 };
 #define SYSTEM_CA "/etc/ssl/certs/ca-certificates.crt"
 
 #define KEY(key, type, need, fallback, choices, min, max, help)                                                        \
@@ -40,7 +40,10 @@ const struct config_key directory_config_keys[] = {
     KEY("attributes", CONFIG_LIST, CONFIG_OPTIONAL, NULL, NULL, 0, 0, "Attributes that mapping rules may use."),
     KEY("group_mode", CONFIG_CHOICE, CONFIG_OPTIONAL, "default", "default search member_of token_groups in_chain", 0, 0,
         "How nested groups are found; default: search for openldap, token_groups for ad, member_of for 389ds."),
-    KEY("member_attribute", CONFIG_TEXT, CONFIG_OPTIONAL, "member", NULL, 0, 0, "Attribute of a group with its members' DNs."),
+    KEY("member_attribute", CONFIG_TEXT, CONFIG_OPTIONAL, "member", NULL, 0, 0,
+        "Attribute of a group with its members' DNs; memberUid holds login names, and its groups are not nested."),
+    KEY("group_cache", CONFIG_DURATION, CONFIG_OPTIONAL, "60s", NULL, 0, 60,
+        "How old an answer about a group being in a group may be; a person's own groups are read every time; 0: ask always."),
     TEXT_KEY("disabled_attribute", "Attribute that marks a disabled account, beside what the server itself knows."),
     TEXT_KEY("disabled_value", "Value of disabled_attribute that means disabled."),
     KEY("refuse", CONFIG_LIST, CONFIG_OPTIONAL, "disabled expired not_yet_valid locked_by_admin", NULL, 0, 0,
@@ -215,15 +218,29 @@ static enum result read_disabled_mark(struct fault *f, const struct reader *r, s
     return RESULT_OK;
 }
 
-static void read_group_mode(const struct reader *r, const struct type_defaults *t, struct directory *d)
+static enum result read_group_mode(struct fault *f, const struct reader *r, const struct type_defaults *t,
+                                   struct directory *d)
 {
     const char *word = config_text(r->config, "directory", r->name, "group_mode");
     d->groups_base = get(r, "groups_base");
     d->member_attribute = get_or(r, "member_attribute", "member");
-    d->group_mode = t->group_mode;
+    d->member_is_login = strcasecmp(d->member_attribute, "memberUid") == 0;
+    d->group_mode = d->member_is_login && text_equal(word, "default") ? GROUPS_SEARCH : t->group_mode;
     for (size_t i = 0; i < COUNT_OF(group_modes); i++)
         if (text_equal(word, group_modes[i].word))
             d->group_mode = group_modes[i].mode;
+    if (d->member_is_login && d->group_mode != GROUPS_SEARCH)
+        return FAULT(f, RESULT_INVALID, "[directory %s] member_attribute = %s needs group_mode = search", r->name,
+                     d->member_attribute);
+    if (d->type != DIRECTORY_AD && (d->group_mode == GROUPS_TOKEN || d->group_mode == GROUPS_IN_CHAIN))
+        return FAULT(f, RESULT_INVALID, "[directory %s] group_mode = %s is for type = ad", r->name, word);
+    d->group_cache_us = get_us(r, "group_cache");
+    d->clock_us = clock_monotonic_us;
+    if (d->group_cache_us == 0)
+        return RESULT_OK;
+    d->edges = edges_new(GROUP_CACHE_BYTES);
+    NEED(f, d->edges);
+    return RESULT_OK;
 }
 
 static void want(char **wanted, size_t max, const char *name)
@@ -284,7 +301,7 @@ static enum result read_directory(struct fault *f, const struct reader *r, struc
     d->mapped = get_list(r, "attributes");
     NEED(f, d->mapped);
     read_names(r, t, &d->names);
-    read_group_mode(r, t, d);
+    TRY(read_group_mode(f, r, t, d));
     TRY(read_servers(f, r, d));
     TRY(read_filters(f, r, t, d));
     TRY(read_disabled_mark(f, r, d));
@@ -332,6 +349,7 @@ void directories_free(struct directories *d)
     for (size_t i = 0; i < d->count; i++) {
         struct directory *one = &d->list[i];
         dir_pool_free(one);
+        edges_free(one->edges);
         if (one->bind_password.bv_val != NULL)
             wipe(one->bind_password.bv_val, one->bind_password.bv_len);
         free(one->bind_password.bv_val);

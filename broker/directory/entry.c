@@ -38,7 +38,8 @@ static char *copy(struct arena *a, const struct berval *bv)
     return p;
 }
 
-static enum result read_values(struct fault *f, struct arena *a, const struct berval *from, struct attribute *at)
+static enum result read_values(struct fault *f, struct arena *a, const struct berval *from, struct attribute *at,
+                               size_t *bytes)
 {
     size_t n = 0;
     while (from != NULL && from[n].bv_val != NULL)
@@ -49,6 +50,7 @@ static enum result read_values(struct fault *f, struct arena *a, const struct be
         char *p = copy(a, &from[at->count]);
         NEED(f, p);
         at->values[at->count] = (struct bytes){(const unsigned char *)p, from[at->count].bv_len};
+        *bytes += from[at->count].bv_len + 1;
     }
     return RESULT_OK;
 }
@@ -68,7 +70,8 @@ static enum result read_attributes(struct fault *f, struct arena *a, LDAP *ld, L
             return RESULT_OK;
         struct attribute *at = &e->attributes[e->count++];
         at->name = copy(a, &name);
-        enum result r = at->name == NULL ? FAULT(f, RESULT_INTERNAL, "out of memory") : read_values(f, a, values, at);
+        e->bytes += name.bv_len + 1;
+        enum result r = at->name == NULL ? FAULT(f, RESULT_INTERNAL, "out of memory") : read_values(f, a, values, at, &e->bytes);
         ldap_memfree(values);
         TRY(r);
     }
@@ -82,6 +85,8 @@ static enum result read_entry(struct fault *f, struct arena *a, LDAP *ld, LDAPMe
     if (ldap_get_dn_ber(ld, m, &ber, &dn) != LDAP_SUCCESS)
         return FAULT(f, RESULT_UNAVAILABLE, "the directory sent an entry that cannot be decoded");
     e->dn = copy(a, &dn);
+    e->dn_len = dn.bv_len;
+    e->bytes = dn.bv_len + 1;
     enum result r = e->dn == NULL ? FAULT(f, RESULT_INTERNAL, "out of memory") : read_attributes(f, a, ld, m, ber, e);
     ber_free(ber, 0);
     return r;

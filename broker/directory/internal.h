@@ -17,7 +17,10 @@ enum {
     DIR_MESSAGE_MAX = 4 << 20,  /* bytes of one LDAP message we accept */
     DIR_DOWN_SECONDS = 30,      /* a server that failed is tried last for that long */
     DIR_OPEN_SECONDS_MAX = 600, /* then a kept connection is closed: the first server of the list gets its work back */
-    DIR_PAGE = 500
+    DIR_PAGE = 500,
+    DIR_SEARCHES_MAX = 16,      /* questions under way at once on one connection */
+    DIR_ANSWER_MAX = 16 << 20,  /* bytes of all entries that answer one search */
+    DIR_GROUP_TEXT_MAX = 4096   /* bytes of a group's DN, and of its name */
 };
 
 enum directory_type { DIRECTORY_OPENLDAP = 1, DIRECTORY_AD = 2, DIRECTORY_389DS = 4 }; /* bits: rows of tables name several */
@@ -68,6 +71,10 @@ struct directory {
     char **wanted;       /* all attributes of one person search, NULL-ended */
     enum group_mode group_mode;
     const char *member_attribute;
+    bool member_is_login;     /* memberUid: members are login names, and no group is in a group */
+    struct edges *edges;      /* group -> group, as it was at most group_cache_us ago; NULL: nothing is kept */
+    int64_t group_cache_us;
+    int64_t (*clock_us)(void); /* what that age is counted by: clock_monotonic_us, or a test's own */
     const char *disabled_attribute, *disabled_value;
     unsigned refused[2]; /* bit per status: [1] for logins by the directory's password */
     int64_t network_timeout_us, search_timeout_us, idle_us;
@@ -96,8 +103,10 @@ struct attribute {
 };
 struct entry {
     const char *dn;
+    size_t dn_len;
     struct attribute *attributes;
     size_t count;
+    size_t bytes; /* of all of it */
 };
 struct entries {
     struct entry *list;
@@ -143,11 +152,19 @@ struct search {
     int scope;
     char *const *attributes;
     int limit;             /* 0: none of ours. With a limit a cut answer is an answer */
+    size_t most;           /* more entries are a fault; 0: bounded by DIR_ANSWER_MAX alone */
     struct berval *cookie; /* paged (RFC 2696) when not NULL; empty afterwards: that was the last page */
 };
 /* RESULT_NOT_FOUND: there is no such base. */
 CHECKED enum result dir_search(struct fault *f, struct arena *a, struct connection *c, const struct search *s,
                                struct entries *out_r);
+/* Up to DIR_SEARCHES_MAX at once; out[i] answers list[i]. What the server will not say at once is asked page by page. */
+CHECKED enum result dir_searches(struct fault *f, struct arena *a, struct connection *c, const struct search *list,
+                                 size_t count, struct entries *out);
+
+/* ---- ranged.c: all values of an attribute, also where Active Directory sends them 1,500 at a time. NULL: there is none */
+CHECKED enum result dir_ranged(struct fault *f, struct arena *a, struct connection *c, const struct entry *e,
+                               const char *name, const struct attribute **out_r);
 
 /* ---- groups.c */
 CHECKED enum result dir_groups(struct fault *f, struct arena *a, struct connection *c, const struct entry *person,
