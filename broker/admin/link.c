@@ -7,15 +7,6 @@
 
 /* ---- shared with link_list.c and link_import.c --------------------------------------------------------------------- */
 
-const char *link_default_directory(const struct bridge *b)
-{
-    const char *const *names;
-    const char *configured = config_text(b->config, "link", NULL, "directory");
-    if (configured != NULL)
-        return configured;
-    return directories_names(b->directories, &names) > 0 ? names[0] : "";
-}
-
 static enum result not_one(struct fault *f, const struct person *p)
 {
     if (p->status == ACCOUNT_UNKNOWN)
@@ -27,14 +18,8 @@ static enum result not_one(struct fault *f, const struct person *p)
 
 enum result link_find_entry(struct admin *ad, const char *directory, const char *login, struct person *out_r)
 {
-    struct fault *f = &ad->fault;
-    const char *const *names, *first = directory != NULL ? directory : link_default_directory(&ad->b);
-    size_t n = directories_names(ad->b.directories, &names);
-    TRY(directory_by_login(f, ad->arena, ad->b.directories, first, login, out_r));
-    for (size_t i = 0; directory == NULL && out_r->status == ACCOUNT_UNKNOWN && i < n; i++)
-        if (strcmp(names[i], first) != 0)
-            TRY(directory_by_login(f, ad->arena, ad->b.directories, names[i], login, out_r));
-    return not_one(f, out_r);
+    TRY(login_find_entry(&ad->fault, ad->arena, &ad->b, directory, login, out_r));
+    return not_one(&ad->fault, out_r);
 }
 
 const char *link_upstream_of(const struct bridge *b, const char *iss)

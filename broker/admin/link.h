@@ -5,9 +5,8 @@
 
 #include "private.h"
 
-/* The entry of a login name in `directory`; NULL: in the first directory that has it, [link] directory before the others. */
+/* login_find_entry; RESULT_NOT_FOUND unless it is exactly one. */
 CHECKED enum result link_find_entry(struct admin *ad, const char *directory, const char *login, struct person *out_r);
-const char *link_default_directory(const struct bridge *b); /* "" when none is configured */
 
 /* In a transaction: stores `l` with its audit row. l->person_id NULL: the entry's own, or a new one; given: refused when
  * the entry or that person has another. An entry that is linked takes a second identity only when `second` or its person

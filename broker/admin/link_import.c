@@ -132,7 +132,7 @@ static enum result find_entry(struct importing *q, const json_t *row, struct lin
     const char *by = q->by == NULL ? NULL : json_text(row, q->by), *colon = key == NULL ? NULL : strchr(key, ':');
     const char *directory = json_text(row, "directory") != NULL ? json_text(row, "directory")
                             : colon != NULL ? arena_strndup(q->ad.arena, key, (size_t)(colon - key))
-                            : q->directory != NULL ? q->directory : link_default_directory(&q->ad.b);
+                            : q->directory != NULL ? q->directory : login_directory(&q->ad.b);
     NEED(&q->ad.fault, directory);
     if ((key != NULL) + (login != NULL) + (by != NULL) != 1)
         return FAULT(&q->ad.fault, RESULT_INVALID, "whose it is must stand in one column: login, person_key%s%s",
@@ -233,7 +233,7 @@ static enum result import(struct fault *f, struct store_view *v, void *arg)
 
 static enum result check_by(struct importing *q)
 {
-    const char *directory = q->directory != NULL ? q->directory : link_default_directory(&q->ad.b);
+    const char *directory = q->directory != NULL ? q->directory : login_directory(&q->ad.b);
     for (char *const *m = config_list(q->ad.b.config, "directory", directory, "attributes"); m != NULL && *m != NULL; m++)
         if (text_equal(q->by, *m))
             return RESULT_OK;

@@ -15,7 +15,6 @@ static enum result keep_link(void *arg, const struct link *l)
 static enum result find(struct fault *f, struct arena *a, struct bridge *b, struct store_view *v, const char *person,
                         struct login *l, const char **reason_r)
 {
-    const char *const *names;
     const char *blank = strchr(person, ' ');
     enum result r;
     if (blank != NULL)
@@ -26,12 +25,11 @@ static enum result find(struct fault *f, struct arena *a, struct bridge *b, stru
         l->linked = true;
         return login_person(f, a, b, l, reason_r);
     }
-    if (r != RESULT_NOT_FOUND || blank != NULL)
+    if (r == RESULT_NOT_FOUND && blank != NULL)
+        return FAULT(f, r, "that identity is linked to nobody");
+    if (r != RESULT_NOT_FOUND)
         return r;
-    const char *directory = config_text(b->config, "link", NULL, "directory");
-    if (directory == NULL && directories_names(b->directories, &names) > 0)
-        directory = names[0];
-    TRY(directory_by_login(f, a, b->directories, directory == NULL ? "" : directory, person, &l->person));
+    TRY(login_find_entry(f, a, b, NULL, person, &l->person));
     if (l->person.key != NULL)
         TRY(store_link_each(f, v, a, l->person.key, keep_link, &l->link));
     l->linked = l->link.person_id != NULL;
@@ -82,7 +80,7 @@ static json_t *grants_json(const struct grants *g)
     return list;
 }
 
-static void print_json(FILE *to, const struct login *l, const char *reason)
+static void print_json(FILE *to, const struct login *l, json_t *told, const char *reason)
 {
     json_t *groups = json_array();
     for (size_t i = 0; i < l->person.group_count; i++)
@@ -94,6 +92,7 @@ static void print_json(FILE *to, const struct login *l, const char *reason)
     json_t *trace = l->grants.trace == NULL ? NULL : json_loads(l->grants.trace, 0, NULL);
     if (trace != NULL)
         (void)json_object_set_new(j, "trace", trace);
+    (void)json_object_update(j, told);
     (void)json_dumpf(j, to, JSON_INDENT(2));
     (void)fprintf(to, "\n");
 }
@@ -129,14 +128,17 @@ enum result login_explain(struct fault *f, struct arena *a, struct bridge *b, co
     enum result r = stations(f, a, b, v, person, l, &reason);
     if (r != RESULT_OK && reason == NULL)
         return r;
+    json_t *told;
+    TRY(explain_links(f, a, v, l, reason, &told));
     struct held held = {0};
     if (l->linked && l->dhis2 != NULL)
         TRY(held_load(f, a, b, l, &held));
     if (json) {
-        print_json(to, l, reason);
+        print_json(to, l, told, reason);
         return r == RESULT_OK ? RESULT_OK : r;
     }
     print_person(to, l);
+    explain_links_print(to, l, told);
     print_grants(to, a, l, &held);
     if (l->dhis2 != NULL && l->linked && r == RESULT_OK)
         (void)fprintf(to, "account   %s in %s: %s\n            %s\n", l->account.username == NULL ? "(new)" : l->account.username,

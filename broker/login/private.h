@@ -1,10 +1,12 @@
 /* Private to login/. state.c carries a login while the browser is away, link.c asks for the directory password,
- * session.c remembers a browser, tail.c holds the steps that every way of signing in ends with. */
+ * proof.c checks it,
+ * password.c signs in with it where offer.c says so, session.c remembers a browser, tail.c holds the steps that every way of signing in ends with. */
 #ifndef LOGIN_PRIVATE_H
 #define LOGIN_PRIVATE_H
 
 #include <idbridge/login.h>
 
+#define LINK_CLAIMS_MAX (256u << 10)
 #define LOGIN_LIFE_S 600      /* from the click to the callback */
 #define LOGIN_COOKIES_MAX 4   /* open logins in one browser; the oldest is dropped */
 #define LOGIN_COOKIE "idb-login-"
@@ -37,6 +39,8 @@ struct work {
     const char *user, *password;
     const char *form_state;
     bool wrong;              /* show the form again */
+    void (*form)(struct exchange *x, const struct work *w); /* which form that is */
+    enum account_status said; /* of the bind */
 };
 
 /* stations.c: the policy per account status; *reason_r names the refusal. by_password: the person signs in with the
@@ -47,6 +51,7 @@ CHECKED enum result login_check_status(struct fault *f, const struct bridge *b, 
 /* reasons.c, refusals.c */
 const struct reason *reason_at(size_t i); /* NULL past the last row */
 void refusals_count(size_t reason);
+void refusals_note(const char *code); /* counts one, in metric and audit */
 void refusals_person(const struct exchange *x, const struct login *l, const char *reason); /* nothing for the unknown */
 
 /* held.c: what the person held before this sign-in (account station) and, in a transaction, holds from now on */
@@ -63,6 +68,26 @@ CHECKED enum result held_record(struct fault *f, struct exchange *x, const struc
 /* grace.c: the last good answer of a directory that is down; *f stays as it is when none applies. */
 CHECKED enum result grace_person(struct fault *f, struct arena *a, struct bridge *b, struct login *l);
 void grace_forget(struct bridge *b, const struct login *l);
+
+/* proof.c: is this the password of that account? Steps of both forms that ask for one; `wrong` shows the form again. */
+bool proof_complete(const struct work *w); /* something is typed, and not too much */
+char *proof_key(struct exchange *x, const char *kind, const char *value);
+CHECKED enum result proof_count(struct exchange *x, const char *kind, const char *value);
+CHECKED enum result proof_find(struct exchange *x);
+CHECKED enum result proof_count_account(struct exchange *x);
+CHECKED enum result proof_bind(struct exchange *x);
+
+/* offer.c, password.c: login by a directory's password. login_begin shows its form. */
+CHECKED enum result offer_check(struct fault *f, const struct config *c, const char *directory);
+const char *offer_address_key(struct arena *a, const char *address); /* what tries from there count for */
+CHECKED enum result password_begin(struct exchange *x, struct login *l);
+CHECKED enum result password_claims(struct fault *f, struct store_view *v, struct arena *a, struct login *l);
+extern const struct step password_steps[];
+
+/* explain_link.c: {"links": [...], "former_person_id", "refused"}, and in words */
+CHECKED enum result explain_links(struct fault *f, struct arena *a, struct store_view *v, const struct login *l,
+                                  const char *reason, json_t **out_r);
+void explain_links_print(FILE *to, const struct login *l, const json_t *told);
 
 /* link.c */
 CHECKED enum result link_page(struct exchange *x, struct work *w);

@@ -47,11 +47,8 @@ static enum result find_person(struct fault *f, struct arena *a, struct bridge *
         enum result r = directory_by_key(f, a, b->directories, l->link.person_key, &l->person);
         return r == RESULT_UNAVAILABLE || r == RESULT_TIMEOUT ? grace_person(f, a, b, l) : r;
     }
-    const char *const *names;
-    const char *directory = config_text(b->config, "link", NULL, "directory");
-    if (directory == NULL && directories_names(b->directories, &names) > 0)
-        directory = names[0];
-    if (directory == NULL || !names_word(config_list(b->config, "link", NULL, "method"), "search") ||
+    const char *directory = login_directory(b);
+    if (directory[0] == '\0' || !names_word(config_list(b->config, "link", NULL, "method"), "search") ||
         GUARD(search_provider, !upstream_may_search(b->upstreams, l->upstream)))
         return FAULT(f, RESULT_NOT_FOUND, "not linked, and nobody is searched for who signs in there");
     return directory_by_claims(f, a, b->directories, directory, l->identity.claims, &l->person);

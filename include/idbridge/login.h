@@ -92,6 +92,11 @@ CHECKED enum result login_account(struct fault *f, struct arena *a, struct bridg
 CHECKED enum result login_explain(struct fault *f, struct arena *a, struct bridge *b, const char *person,
                                   const char *dhis2, bool json, FILE *to);
 
+/* The directory people are linked to: [link] directory, or the first one; "" when there is none. */
+const char *login_directory(const struct bridge *b);
+/* By login name, in `directory`, or (NULL) in the first directory that has it, login_directory before the others. */
+CHECKED enum result login_find_entry(struct fault *f, struct arena *a, const struct bridge *b, const char *directory,
+                                     const char *login, struct person *out_r);
 /* What the audit keeps of a link, sealed: JSON text of its iss, sub and entry. NULL: out of memory. */
 const char *login_link_detail(struct arena *a, const struct link *l);
 
