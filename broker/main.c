@@ -321,6 +321,7 @@ static int dispatch(int argc, char **argv)
 int main(int argc, char **argv)
 {
     struct fault f = {0};
+    directories_init();
     admin_config_tables = TABLES;
     login_complete = provider_complete;
     verification_bearer = bearer_for_verification;

@@ -17,12 +17,15 @@ const struct config_key directory_config_keys[] = {
     KEY("type", CONFIG_CHOICE, CONFIG_REQUIRED, NULL, "openldap ad 389ds", 0, 0,
         "Kind of server: openldap, ad (Active Directory, Samba) or 389ds (also FreeIPA)."),
     KEY("urls", CONFIG_LIST, CONFIG_REQUIRED, NULL, NULL, 0, 0,
-        "ldaps://, ldap:// or ldapi:// addresses of equal servers, tried in this order."),
+        "ldaps://, ldap:// or ldapi:// addresses of equal servers; the first that is well is asked."),
     KEY("starttls", CONFIG_BOOL, CONFIG_OPTIONAL, "off", NULL, 0, 0, "Use StartTLS on ldap:// addresses."),
     KEY("ca_file", CONFIG_PATH, CONFIG_OPTIONAL, SYSTEM_CA, NULL, 0, 0,
         "Certificates (PEM) of the authorities that may vouch for the servers."),
-    TEXT_KEY("bind_dn", "Account the bridge reads with; none: anonymous, or SASL EXTERNAL on ldapi://."),
+    TEXT_KEY("bind_dn", "Account the bridge reads with; none: anonymous, or SASL EXTERNAL on ldapi:// and with client_cert_file."),
     KEY("bind_password_file", CONFIG_PATH, CONFIG_OPTIONAL, NULL, NULL, 0, 0, "File that holds the password of bind_dn."),
+    KEY("client_cert_file", CONFIG_PATH, CONFIG_OPTIONAL, NULL, NULL, 0, 0,
+        "Certificate (PEM) the bridge shows the servers; without bind_dn it is who the bridge is (SASL EXTERNAL)."),
+    KEY("client_key_file", CONFIG_PATH, CONFIG_OPTIONAL, NULL, NULL, 0, 0, "Private key (PEM) of client_cert_file."),
     KEY("people_base", CONFIG_TEXT, CONFIG_REQUIRED, NULL, NULL, 0, 0, "DN below which people are searched."),
     TEXT_KEY("groups_base", "DN below which groups are searched; none: no groups are read."),
     TEXT_KEY("login_filter", "Search by the login name a person types, {login}; default by type, e.g. (uid={login})."),
@@ -52,7 +55,8 @@ const struct config_key directory_config_keys[] = {
         "Those that also refuse a login by the directory's own password."),
     KEY("network_timeout", CONFIG_DURATION, CONFIG_OPTIONAL, "5s", NULL, 1, 60, "Longest wait for a connection, then for TLS."),
     KEY("search_timeout", CONFIG_DURATION, CONFIG_OPTIONAL, "5s", NULL, 1, 60, "Longest wait for an answer."),
-    KEY("pool_size", CONFIG_INT, CONFIG_OPTIONAL, "4", NULL, 1, 64, "Connections kept open for searches, and as many for binds."),
+    KEY("pool_size", CONFIG_INT, CONFIG_OPTIONAL, "8", NULL, 1, 64,
+        "Connections to one server at most for searches, and as many for binds."),
     KEY("idle", CONFIG_DURATION, CONFIG_OPTIONAL, "25s", NULL, 1, 3600, "A connection unused for longer is tried before use."),
     KEY("grace", CONFIG_DURATION, CONFIG_OPTIONAL, "0", NULL, 0, 604800,
         "How old a last good answer may be to let people in while the directory is down; 0: not at all."),
@@ -113,60 +117,6 @@ static char *const *get_list(const struct reader *r, const char *key)
         if ((copy[i] = arena_strdup(r->arena, list[i])) == NULL)
             return NULL;
     return copy;
-}
-
-/* ---- servers */
-
-static bool is_loopback(const char *host)
-{
-    return text_equal(host, "localhost") || text_equal(host, "::1") || text_has_prefix(host, "127.");
-}
-
-static enum result read_server(struct fault *f, const struct reader *r, const struct directory *d, const char *url,
-                               struct server *s)
-{
-    static const struct {
-        const char *word;
-        enum scheme scheme;
-        int port;
-    } schemes[] = {{"ldap", SCHEME_LDAP, 389}, {"ldaps", SCHEME_LDAPS, 636}, {"ldapi", SCHEME_LDAPI, 0}};
-    LDAPURLDesc *u = NULL;
-    bool known = false;
-    if (ldap_url_parse(url, &u) != LDAP_URL_SUCCESS)
-        return FAULT(f, RESULT_INVALID, "[directory %s] urls: not an LDAP URL: %s", r->name, url);
-    for (size_t i = 0; i < COUNT_OF(schemes); i++)
-        if (text_equal(u->lud_scheme, schemes[i].word)) {
-            *s = (struct server){.url = url, .scheme = schemes[i].scheme, .port = schemes[i].port};
-            known = true;
-        }
-    if (u->lud_port != 0)
-        s->port = u->lud_port;
-    const char *host = u->lud_host == NULL ? "" : u->lud_host;
-    s->host = arena_strdup(r->arena, host);
-    bool usable = known && host[0] != '\0' && (u->lud_dn == NULL || u->lud_dn[0] == '\0') && u->lud_exts == NULL;
-    s->loopback = is_loopback(host);
-    ldap_free_urldesc(u);
-    NEED(f, s->host);
-    if (!usable)
-        return FAULT(f, RESULT_INVALID, "[directory %s] urls: want ldaps://host[:port] and no more: %s", r->name, url);
-    if (s->scheme == SCHEME_LDAP && !s->loopback && !d->starttls)
-        return FAULT(f, RESULT_INVALID, "[directory %s] %s would send passwords in the clear: use ldaps:// or starttls = on",
-                     r->name, url);
-    return RESULT_OK;
-}
-
-static enum result read_servers(struct fault *f, const struct reader *r, struct directory *d)
-{
-    char *const *urls = get_list(r, "urls");
-    NEED(f, urls);
-    for (; urls[d->server_count] != NULL; d->server_count++) {
-        if (d->server_count == DIR_SERVERS_MAX)
-            return FAULT(f, RESULT_INVALID, "[directory %s] urls: more than %d", r->name, DIR_SERVERS_MAX);
-        TRY(read_server(f, r, d, urls[d->server_count], &d->servers[d->server_count]));
-    }
-    if (d->server_count == 0)
-        return FAULT(f, RESULT_INVALID, "[directory %s] urls: there is none", r->name);
-    return RESULT_OK;
 }
 
 /* ---- the service account */
@@ -289,8 +239,6 @@ static enum result read_directory(struct fault *f, const struct reader *r, struc
         if (text_equal(type, type_defaults[i].word))
             t = &type_defaults[i];
     d->type = t->type;
-    d->starttls = config_flag(r->config, "directory", r->name, "starttls");
-    d->ca_file = get_or(r, "ca_file", SYSTEM_CA);
     d->bind_dn = get(r, "bind_dn");
     d->people_base = get(r, "people_base");
     NEED(f, d->people_base);
@@ -302,7 +250,7 @@ static enum result read_directory(struct fault *f, const struct reader *r, struc
     NEED(f, d->mapped);
     read_names(r, t, &d->names);
     TRY(read_group_mode(f, r, t, d));
-    TRY(read_servers(f, r, d));
+    TRY(dir_servers(f, r->arena, r->config, d));
     TRY(read_filters(f, r, t, d));
     TRY(read_disabled_mark(f, r, d));
     TRY(dir_policy(f, r->config, d));
@@ -314,10 +262,18 @@ static enum result read_directory(struct fault *f, const struct reader *r, struc
 
 /* libldap reads ldap.conf, ~/.ldaprc and LDAP* variables at its first use: our configuration decides alone. And it writes
  * to a connection that the server has closed with plain write(2): without this a restarted directory would end us. */
-static void tame_libldap(void)
+void directories_init(void)
 {
     (void)setenv("LDAPNOINIT", "1", 1);
     (void)signal(SIGPIPE, SIG_IGN);
+}
+
+static bool make_lock(struct directory *d)
+{
+    bool made = pthread_mutex_init(&d->lock, NULL) == 0 && dir_condition_init(&d->tended);
+    for (size_t kind = 0; kind < HANDLE_KINDS; kind++)
+        made = made && dir_condition_init(&d->freed[kind]);
+    return made;
 }
 
 static enum result read_all(struct fault *f, const struct config *c, struct directories *d)
@@ -334,7 +290,8 @@ static enum result read_all(struct fault *f, const struct config *c, struct dire
         NEED(f, one->name);
         if (strchr(one->name, ':') != NULL)
             return FAULT(f, RESULT_INVALID, "[directory %s]: the name may hold no colon", one->name);
-        (void)pthread_mutex_init(&one->lock, NULL);
+        if (!make_lock(one))
+            return FAULT(f, RESULT_INTERNAL, "out of memory");
         d->count++;
         struct reader r = {d->arena, c, one->name};
         TRY(read_directory(f, &r, one));
@@ -375,7 +332,7 @@ struct directory *dir_find(const struct directories *d, const char *name, size_t
 enum result directories_new(struct fault *f, const struct config *c, struct directories **out_r)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&once, tame_libldap);
+    (void)pthread_once(&once, directories_init);
     struct directories *d = calloc(1, sizeof *d);
     NEED(f, d);
     d->arena = arena_new(MEMORY);

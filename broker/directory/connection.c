@@ -116,6 +116,11 @@ static bool set_tls_options(LDAP *ld, const struct directory *d)
         const void *value;
     } options[] = {
         {LDAP_OPT_X_TLS_CACERTFILE, d->ca_file},
+        {LDAP_OPT_X_TLS_CACERTDIR, ""}, /* "": none, whatever the process has as its default */
+        {LDAP_OPT_X_TLS_CERTFILE, d->client_cert_file == NULL ? "" : d->client_cert_file},
+        {LDAP_OPT_X_TLS_KEYFILE, d->client_key_file == NULL ? "" : d->client_key_file},
+        {LDAP_OPT_X_TLS_CRLFILE, ""},
+        {LDAP_OPT_X_TLS_CIPHER_SUITE, ""}, /* GnuTLS' own choice */
         {LDAP_OPT_X_TLS_REQUIRE_CERT, &demand},
         {LDAP_OPT_X_TLS_REQUIRE_SAN, &san}, /* RFC 6125: the CN counts only where there is no name in the SAN */
         {LDAP_OPT_X_TLS_PROTOCOL_MIN, &tls12},
@@ -135,7 +140,8 @@ static enum result start_tls(struct fault *f, struct connection *c)
     if (!ldaps && (!d->starttls || s->scheme == SCHEME_LDAPI))
         return RESULT_OK;
     if (!set_tls_options(c->ld, d))
-        return FAULT(f, RESULT_UNAVAILABLE, "%s: ca_file %s cannot be used", s->url, d->ca_file);
+        return FAULT(f, RESULT_UNAVAILABLE, "%s: %s %s cannot be used", s->url, d->client_cert_file == NULL ? "ca_file" : "client_cert_file, client_key_file or ca_file",
+                     d->ca_file);
     int code = ldaps ? ldap_install_tls(c->ld) : ldap_start_tls_s(c->ld, NULL, NULL);
     return code == LDAP_SUCCESS ? RESULT_OK : open_fault(f, c, code, ldaps ? "TLS" : "StartTLS");
 }
@@ -185,7 +191,7 @@ enum result dir_bind_service(struct fault *f, struct connection *c)
     const struct directory *d = c->directory;
     const struct server *s = &d->servers[c->server];
     if (d->bind_dn == NULL)
-        return s->scheme == SCHEME_LDAPI ? bind_external(f, c) : RESULT_OK;
+        return s->scheme == SCHEME_LDAPI || d->client_cert_file != NULL ? bind_external(f, c) : RESULT_OK;
     struct arena *a = arena_new(65536);
     NEED(f, a);
     struct bind_answer answer;

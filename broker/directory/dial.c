@@ -2,12 +2,12 @@
  *
  * Why not libldap's own connect: with LDAP_OPT_CONNECT_ASYNC (needed, or a hung TLS server spins the CPU for ever) it
  * polls a connect in progress for zero seconds, answers LDAP_X_CONNECTING on any network slower than loopback, and does
- * not go on to the name's next address. */
+ * not go on to the name's next address. The addresses come from resolve.c: no login waits for the resolver. */
 #include "internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <string.h>
@@ -84,22 +84,30 @@ static enum result dial_path(struct fault *f, const struct server *s, int64_t de
     return error == 0 ? RESULT_OK : connect_fault(f, s, error);
 }
 
+/* Of the time that is left each address may take its share only: one whose packets vanish does not keep us from the next. */
+static int64_t share(int64_t deadline_us, size_t addresses_left)
+{
+    int64_t now = clock_monotonic_us();
+    return now + (deadline_us - now) / (int64_t)addresses_left;
+}
+
 enum result dir_dial(struct fault *f, const struct server *s, int64_t timeout_us, int *fd_r)
 {
     int64_t deadline_us = clock_monotonic_us() + timeout_us;
+    struct address list[DIR_ADDRESSES_MAX];
+    size_t count = 0;
+    int first = 0; /* the first address tells why: getaddrinfo(3) puts what has no route last */
     if (s->scheme == SCHEME_LDAPI)
         return dial_path(f, s, deadline_us, fd_r);
-    char port[8];
-    (void)snprintf(port, sizeof port, "%d", s->port);
-    struct addrinfo *all = NULL, hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    int failed = getaddrinfo(s->host, port, &hints, &all);
-    if (failed != 0)
-        return FAULT(f, RESULT_UNAVAILABLE, "%s: name not found: %s", s->url, gai_strerror(failed));
-    int error = EHOSTUNREACH, first = 0; /* the first address tells why: getaddrinfo(3) puts what has no route last */
-    for (const struct addrinfo *ai = all; ai != NULL && error != 0; ai = ai->ai_next) {
-        error = connect_one(ai->ai_family, ai->ai_addr, ai->ai_addrlen, deadline_us, fd_r);
+    TRY(dir_endpoint_addresses(f, s->endpoint, s->url, timeout_us, list, &count));
+    for (size_t i = 0; i < count; i++) {
+        const struct sockaddr *at = (const struct sockaddr *)&list[i].at;
+        int error = connect_one(at->sa_family, at, list[i].len, share(deadline_us, count - i), fd_r);
+        if (error == 0 && i > 0)
+            dir_endpoint_answers(s->endpoint, &list[i]);
+        if (error == 0)
+            return RESULT_OK;
         first = first == 0 ? error : first;
     }
-    freeaddrinfo(all);
-    return error == 0 ? RESULT_OK : connect_fault(f, s, first == 0 ? error : first);
+    return connect_fault(f, s, first);
 }

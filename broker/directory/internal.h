@@ -5,18 +5,16 @@
 
 #include <idbridge/directory.h>
 
+#include "server.h"
+
 #include <ldap.h>
-#include <pthread.h>
 
 enum {
-    DIR_SERVERS_MAX = 16,
     DIR_GROUPS_MAX = 2000,
     DIR_DEPTH_MAX = 10,
     DIR_LOGIN_MAX = 256,        /* bytes a person may type as a login name */
     DIR_PASSWORD_MAX = 1024,
     DIR_MESSAGE_MAX = 4 << 20,  /* bytes of one LDAP message we accept */
-    DIR_DOWN_SECONDS = 30,      /* a server that failed is tried last for that long */
-    DIR_OPEN_SECONDS_MAX = 600, /* then a kept connection is closed: the first server of the list gets its work back */
     DIR_PAGE = 500,
     DIR_SEARCHES_MAX = 16,      /* questions under way at once on one connection */
     DIR_ANSWER_MAX = 16 << 20,  /* bytes of all entries that answer one search */
@@ -25,18 +23,6 @@ enum {
 
 enum directory_type { DIRECTORY_OPENLDAP = 1, DIRECTORY_AD = 2, DIRECTORY_389DS = 4 }; /* bits: rows of tables name several */
 enum group_mode { GROUPS_SEARCH, GROUPS_MEMBER_OF, GROUPS_TOKEN, GROUPS_IN_CHAIN };
-enum handle_kind { HANDLE_SERVICE, HANDLE_USER, HANDLE_KINDS }; /* a person's bind never touches a search handle */
-enum scheme { SCHEME_LDAP, SCHEME_LDAPS, SCHEME_LDAPI };
-
-struct server {
-    const char *url;
-    enum scheme scheme;
-    const char *host; /* of ldapi: the socket's path */
-    int port;
-    bool loopback;
-    int64_t down_until_us; /* clock_monotonic_us; 0: healthy. Guarded by the directory's lock */
-    bool refused;          /* it was bind_dn that failed: trying again at once could lock the account */
-};
 
 struct connection {
     LDAP *ld;
@@ -62,7 +48,8 @@ struct directory {
     struct server servers[DIR_SERVERS_MAX];
     size_t server_count;
     bool starttls;
-    const char *ca_file, *bind_dn; /* bind_dn NULL: anonymous, or EXTERNAL on ldapi */
+    const char *ca_file, *bind_dn; /* bind_dn NULL: anonymous, or EXTERNAL on ldapi and with a certificate of ours */
+    const char *client_cert_file, *client_key_file; /* or NULL */
     struct berval bind_password;   /* wiped by directories_free */
     const char *people_base, *groups_base;
     const char *login_filter, *claim_filter, *person_filter;
@@ -80,9 +67,10 @@ struct directory {
     int64_t network_timeout_us, search_timeout_us, idle_us;
     unsigned pool_size;
 
-    pthread_mutex_t lock; /* the two lists and the servers' health */
-    struct connection *kept[HANDLE_KINDS];
-    unsigned kept_count[HANDLE_KINDS];
+    pthread_mutex_t lock; /* the servers' connections and health, and these: */
+    pthread_cond_t freed[HANDLE_KINDS], tended; /* a connection is free or a server came back; time for the probers */
+    int64_t refused_next_us; /* when a bind_dn that was refused may be tried again */
+    bool stopping;
 };
 
 struct directories {
@@ -92,8 +80,10 @@ struct directories {
     size_t count;
 };
 
-/* ---- config.c */
+/* ---- config.c, servers.c */
 struct directory *dir_find(const struct directories *d, const char *name, size_t len);
+/* Reads urls, starttls, ca_file and the client certificate of [directory NAME]. */
+CHECKED enum result dir_servers(struct fault *f, struct arena *a, const struct config *c, struct directory *d);
 
 /* ---- entry.c: an entry as it came */
 struct attribute {

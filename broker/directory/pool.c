@@ -1,124 +1,93 @@
 /* pool: which connection serves an operation, and what happens when it fails. Called by directory.c, bind.c, each.c.
  *
  * A connection serves one operation at a time. Those bound as the service account and those that persons bind on are kept
- * apart, so that nobody's identity ever reaches a search. A server that fails is tried last for 30 seconds: it costs its
- * timeout once, not once per login. When all are down they are tried with a short timeout, so that the first one back is
- * used at once. The lock guards the lists and the servers' health only; nobody waits for the network under it. */
+ * apart, so that nobody's identity ever reaches a search. Of each kind a server gets `pool_size`, no more; when they are all
+ * busy the next server is asked, and when all servers are busy one waits its turn. What is known of servers is in health.c.
+ * The lock guards lists and health only; nobody waits for the network under it. */
 #include "internal.h"
 
 #include <poll.h>
 
-/* What one operation has learnt about the servers. */
-struct attempt {
-    unsigned failed; /* bit per server: failed in this operation, on a new connection */
-    bool fresh_only; /* a kept connection was dead: do not try the other kept ones */
+enum {
+    LOOK_AGAIN_US = 100000, /* who waits looks again by himself: a wake-up may have gone to one it was no use to */
+    LEAST_TIME_US = 1000000 /* to connect, however late it is */
 };
 
-static unsigned all_servers(const struct directory *d)
-{
-    return (1U << d->server_count) - 1;
-}
+/* What one operation has learnt about the servers. */
+struct attempt {
+    enum handle_kind kind;
+    int64_t give_up_us;                 /* then no further server is tried */
+    int64_t failed_us[DIR_SERVERS_MAX]; /* when it failed in this operation; 0: it did not */
+    bool fresh[DIR_SERVERS_MAX];        /* a kept connection to it was dead: only a new one will do */
+    struct fault last;                  /* why the one before failed */
+};
 
-/* ---- servers' health */
+/* ---- connections; each function takes the lock itself */
 
-static void mark_down(struct directory *d, size_t server, const struct fault *f, bool refused)
+/* Makes room again for one that is closed or could not be opened. */
+static void forget(struct server *s, enum handle_kind kind, unsigned count)
 {
-    struct server *s = &d->servers[server];
+    struct directory *d = s->directory;
     (void)pthread_mutex_lock(&d->lock);
-    bool was_down = s->down_until_us != 0;
-    s->down_until_us = clock_monotonic_us() + DIR_DOWN_SECONDS * 1000000LL;
-    s->refused = refused;
+    s->open[kind] -= count;
+    (void)pthread_cond_broadcast(&d->freed[kind]);
     (void)pthread_mutex_unlock(&d->lock);
-    if (!was_down)
-        log_event(LEVEL_WARN, "directory_server_down", "directory", d->name, "url", s->url, "reason", f->detail, NULL);
 }
 
-static void mark_up(struct directory *d, size_t server)
+static void give_back(struct server *s, enum handle_kind kind, struct connection *c)
 {
-    struct server *s = &d->servers[server];
-    (void)pthread_mutex_lock(&d->lock);
-    bool was_down = s->down_until_us != 0;
-    s->down_until_us = 0;
-    s->refused = false;
-    (void)pthread_mutex_unlock(&d->lock);
-    if (was_down)
-        log_event(LEVEL_INFO, "directory_server_up", "directory", d->name, "url", s->url, NULL);
-}
-
-/* The next server to open: healthy ones in the configured order, then the known-dead. False: none is left. */
-static bool next_server(struct directory *d, const struct attempt *t, size_t *server_r, bool *down_r)
-{
-    int64_t now = clock_monotonic_us();
-    bool found = false;
-    (void)pthread_mutex_lock(&d->lock);
-    for (size_t i = 0; i < d->server_count && !(found && !*down_r); i++) {
-        const struct server *s = &d->servers[i];
-        bool down = s->down_until_us > now;
-        if ((t->failed & (1U << i)) != 0 || (down && (s->refused || found)))
-            continue;
-        *server_r = i;
-        *down_r = down;
-        found = true;
+    struct directory *d = s->directory;
+    if (c->broken || c->spent) {
+        dir_close(c);
+        forget(s, kind, 1);
+        return;
     }
-    (void)pthread_mutex_unlock(&d->lock);
-    return found;
-}
-
-/* ---- kept connections */
-
-static struct connection *take_kept(struct directory *d, enum handle_kind kind)
-{
-    (void)pthread_mutex_lock(&d->lock);
-    struct connection *c = d->kept[kind];
-    if (c != NULL) {
-        d->kept[kind] = c->next;
-        d->kept_count[kind]--;
-    }
-    (void)pthread_mutex_unlock(&d->lock);
-    return c;
-}
-
-static void give_back(struct directory *d, enum handle_kind kind, struct connection *c)
-{
-    bool keep = !c->broken && !c->spent;
     c->used_us = clock_monotonic_us();
     (void)pthread_mutex_lock(&d->lock);
-    keep = keep && d->kept_count[kind] < d->pool_size;
-    if (keep) {
-        c->next = d->kept[kind];
-        d->kept[kind] = c;
-        d->kept_count[kind]++;
-    }
+    c->next = s->kept[kind];
+    s->kept[kind] = c;
+    (void)pthread_cond_signal(&d->freed[kind]);
     (void)pthread_mutex_unlock(&d->lock);
-    if (!keep)
+}
+
+static unsigned close_all(struct connection *c)
+{
+    unsigned n = 0;
+    for (struct connection *next; c != NULL; c = next, n++) {
+        next = c->next;
+        dir_close(c);
+    }
+    return n;
+}
+
+void dir_pool_drop(struct server *s)
+{
+    for (enum handle_kind kind = 0; kind < HANDLE_KINDS; kind++) {
+        (void)pthread_mutex_lock(&s->directory->lock);
+        struct connection *dropped = s->kept[kind];
+        s->kept[kind] = NULL;
+        (void)pthread_mutex_unlock(&s->directory->lock);
+        unsigned n = close_all(dropped);
+        if (n > 0)
+            forget(s, kind, n);
+    }
+}
+
+void dir_pool_adopt(struct server *s, struct connection *c)
+{
+    struct directory *d = s->directory;
+    (void)pthread_mutex_lock(&d->lock);
+    bool room = s->open[HANDLE_SERVICE] < d->pool_size;
+    if (room)
+        s->open[HANDLE_SERVICE]++;
+    (void)pthread_mutex_unlock(&d->lock);
+    if (room)
+        give_back(s, HANDLE_SERVICE, c);
+    else
         dir_close(c);
 }
 
-/* Closes what is kept to a server that has just failed. */
-static void drop_kept(struct directory *d, size_t server)
-{
-    struct connection *dropped = NULL;
-    (void)pthread_mutex_lock(&d->lock);
-    for (size_t kind = 0; kind < HANDLE_KINDS; kind++) {
-        for (struct connection **p = &d->kept[kind]; *p != NULL;) {
-            struct connection *c = *p;
-            if (c->server != server) {
-                p = &c->next;
-                continue;
-            }
-            *p = c->next;
-            c->next = dropped;
-            dropped = c;
-            d->kept_count[kind]--;
-        }
-    }
-    (void)pthread_mutex_unlock(&d->lock);
-    while (dropped != NULL) {
-        struct connection *c = dropped;
-        dropped = c->next;
-        dir_close(c);
-    }
-}
+/* ---- is a kept connection still one? */
 
 /* Between operations nothing may be readable: it is the server's notice of disconnection or the end of the stream. */
 static bool is_silent(const struct connection *c)
@@ -130,104 +99,201 @@ static bool is_silent(const struct connection *c)
     return poll(&p, 1, 0) == 0;
 }
 
-/* Reads the root DSE: a firewall may have forgotten a connection that was idle for long. */
-static bool still_answers(struct connection *c)
+bool dir_pool_answers(struct connection *c, int64_t timeout_us)
 {
     static char attribute[] = LDAP_NO_ATTRS;
     char *attributes[] = {attribute, NULL};
     CLEANUP(ldapmsg) LDAPMessage *answer = NULL;
-    struct timeval second = {.tv_sec = 1};
-    return ldap_search_ext_s(c->ld, "", LDAP_SCOPE_BASE, "(objectClass=*)", attributes, 1, NULL, NULL, &second, 1,
+    struct timeval limit = {.tv_sec = timeout_us / 1000000, .tv_usec = timeout_us % 1000000};
+    return ldap_search_ext_s(c->ld, "", LDAP_SCOPE_BASE, "(objectClass=*)", attributes, 1, NULL, NULL, &limit, 1,
                              &answer) == LDAP_SUCCESS;
 }
 
+/* A firewall may have forgotten a connection that was idle for long, without a word to either side. */
 static bool is_usable(const struct directory *d, struct connection *c)
 {
     int64_t now = clock_monotonic_us();
     if (now - c->opened_us > DIR_OPEN_SECONDS_MAX * 1000000LL || !is_silent(c))
         return false;
-    return now - c->used_us <= d->idle_us || still_answers(c);
+    return now - c->used_us <= d->idle_us || dir_pool_answers(c, 1000000);
 }
 
-/* ---- one operation */
+/* ---- taking one */
 
-static enum result open_at(struct fault *f, struct directory *d, enum handle_kind kind, size_t server, bool down,
-                           struct connection **out_r)
+/* The lock is held. A kept connection, or the right to open one (*c_r NULL), at the first server in order that has either. */
+static struct server *choose(struct directory *d, const struct attempt *t, struct connection **c_r, bool *busy_r)
 {
-    const int64_t second = 1000000;
-    int64_t timeout_us = down && d->network_timeout_us > second ? second : d->network_timeout_us;
-    TRY(dir_connect(f, d, server, timeout_us, out_r));
-    enum result r = kind == HANDLE_SERVICE ? dir_bind_service(f, *out_r) : RESULT_OK;
+    struct server *order[DIR_SERVERS_MAX];
+    size_t n = dir_health_order(d, order);
+    *busy_r = false;
+    for (size_t i = 0; i < n; i++) {
+        struct server *s = order[i];
+        size_t at = (size_t)(s - d->servers);
+        if (!dir_health_may_try(s, t->failed_us[at]))
+            continue;
+        *c_r = t->fresh[at] ? NULL : s->kept[t->kind];
+        if (*c_r != NULL) {
+            s->kept[t->kind] = (*c_r)->next;
+            return s;
+        }
+        if (s->open[t->kind] < d->pool_size) {
+            s->open[t->kind]++;
+            return s;
+        }
+        *busy_r = true;
+    }
+    return NULL;
+}
+
+/* The lock is held. A server that has just gone down may be restarting: its first probes are worth a moment. Not one whose
+ * silence this very operation has waited for. */
+static int64_t may_return_until(const struct directory *d, const struct attempt *t)
+{
+    int64_t until = 0;
+    for (size_t i = 0; i < d->server_count; i++) {
+        const struct server *s = &d->servers[i];
+        int64_t soon = s->down_us + DIR_RESTART_SECONDS * 1000000LL;
+        if (s->state == SERVER_DOWN && t->failed_us[i] != INT64_MAX && soon > until)
+            until = soon;
+    }
+    return until;
+}
+
+/* The lock is held. Nobody to ask: why? */
+static enum result nobody(struct fault *f, const struct directory *d, const struct attempt *t, bool busy)
+{
+    if (busy)
+        return FAULT(f, RESULT_TIMEOUT, "every connection to the directory is busy");
+    if (t->last.result != RESULT_OK) {
+        *f = t->last;
+        return f->result == RESULT_DENIED ? (f->result = RESULT_UNAVAILABLE) : f->result;
+    }
+    return FAULT(f, RESULT_UNAVAILABLE, "known to be down: %s", d->servers[0].reason);
+}
+
+/* A server with a connection, or with room for one. Waits while all are busy, never for one that is known to be down. */
+static enum result reserve(struct fault *f, struct directory *d, const struct attempt *t, struct server **s_r,
+                           struct connection **c_r)
+{
+    bool busy = false;
+    enum result r = RESULT_OK;
+    (void)pthread_mutex_lock(&d->lock);
+    while ((*s_r = choose(d, t, c_r, &busy)) == NULL) {
+        int64_t now = clock_monotonic_us(), until = busy ? t->give_up_us : may_return_until(d, t);
+        if (until > t->give_up_us)
+            until = t->give_up_us;
+        if (now >= until || d->stopping) {
+            r = nobody(f, d, t, busy);
+            break;
+        }
+        dir_condition_wait(&d->freed[t->kind], &d->lock, now + LOOK_AGAIN_US < until ? now + LOOK_AGAIN_US : until);
+    }
+    (void)pthread_mutex_unlock(&d->lock);
+    return r;
+}
+
+static enum result open_at(struct fault *f, struct server *s, const struct attempt *t, struct connection **out_r)
+{
+    struct directory *d = s->directory;
+    int64_t left_us = t->give_up_us - clock_monotonic_us(), timeout_us = left_us < LEAST_TIME_US ? LEAST_TIME_US : left_us;
+    timeout_us = timeout_us < d->network_timeout_us ? timeout_us : d->network_timeout_us;
+    TRY(dir_connect(f, d, (size_t)(s - d->servers), timeout_us, out_r));
+    enum result r = t->kind == HANDLE_SERVICE ? dir_bind_service(f, *out_r) : RESULT_OK;
     if (r != RESULT_OK)
         dir_close(*out_r);
     return r;
 }
 
-static enum result open_any(struct fault *f, struct directory *d, enum handle_kind kind, struct attempt *t,
-                            struct connection **out_r)
+/* A silent server (INT64_MAX) is out for this operation; one that refused a connection may come back while it lasts. */
+static void failed(struct attempt *t, struct server *s, const struct fault *f, enum result r)
 {
-    size_t server = 0;
-    bool down = false;
-    enum result r = RESULT_OK;
-    while (next_server(d, t, &server, &down)) {
-        r = open_at(f, d, kind, server, down, out_r);
-        if (r == RESULT_OK) {
-            mark_up(d, server);
-            return RESULT_OK;
-        }
-        t->failed |= 1U << server;
-        drop_kept(d, server);
-        mark_down(d, server, f, r == RESULT_DENIED);
-    }
-    if (r == RESULT_OK)
-        return FAULT(f, RESULT_UNAVAILABLE, "bind_dn was refused less than %d seconds ago", DIR_DOWN_SECONDS);
-    f->result = r == RESULT_DENIED ? RESULT_UNAVAILABLE : r; /* to a login it is all the same: no answer */
-    return f->result;
+    size_t at = (size_t)(s - s->directory->servers);
+    t->failed_us[at] = r == RESULT_TIMEOUT ? INT64_MAX : clock_monotonic_us();
+    t->fresh[at] = false; /* what is kept by the time it is up again comes from its probe */
+    t->last = *f;
+    t->last.result = r;
+    dir_pool_drop(s);
+    dir_health_down(s, f, r == RESULT_DENIED);
 }
 
-static enum result take(struct fault *f, struct directory *d, enum handle_kind kind, struct attempt *t,
+static void kept_was_dead(struct attempt *t, struct server *s, struct connection *c)
+{
+    dir_close(c);
+    forget(s, t->kind, 1);
+    dir_pool_drop(s);
+    t->fresh[s - s->directory->servers] = true;
+}
+
+static enum result take(struct fault *f, struct directory *d, struct attempt *t, struct server **s_r,
                         struct connection **out_r)
 {
-    while (!t->fresh_only) {
-        struct connection *c = take_kept(d, kind);
-        if (c == NULL)
-            break;
-        c->fresh = false;
-        if (is_usable(d, c)) {
+    for (;;) {
+        struct connection *c = NULL;
+        TRY(reserve(f, d, t, s_r, &c));
+        if (c != NULL && is_usable(d, c)) {
+            c->fresh = false;
             *out_r = c;
             return RESULT_OK;
         }
-        dir_close(c);
+        if (c != NULL) {
+            kept_was_dead(t, *s_r, c);
+            continue;
+        }
+        enum result r = open_at(f, *s_r, t, out_r);
+        if (r == RESULT_OK)
+            return RESULT_OK;
+        forget(*s_r, t->kind, 1);
+        failed(t, *s_r, f, r);
     }
-    return open_any(f, d, kind, t, out_r);
+}
+
+/* ---- one operation */
+
+/* Others got answers meanwhile: it is this connection that is stuck, or this question that is too much, not the server. */
+static bool only_this_one(struct server *s, enum result r, int64_t half_us)
+{
+    (void)pthread_mutex_lock(&s->directory->lock);
+    bool alive = r == RESULT_TIMEOUT && dir_health_answered_since(s, clock_monotonic_us() - half_us);
+    (void)pthread_mutex_unlock(&s->directory->lock);
+    return alive;
 }
 
 /* A server that hung or broke a new connection is out for this operation; one that closed a kept connection (it was
- * restarted, or tidies up) deserves a new one. */
-static bool may_try_again(struct directory *d, const struct connection *c, enum result r, const struct fault *f,
-                          struct attempt *t)
+ * restarted, or tidies up) deserves a new one. True: try again. */
+static bool settle(struct attempt *t, struct server *s, const struct connection *c, enum result r, const struct fault *f,
+                   int64_t took_us)
 {
-    if (!c->broken)
+    size_t at = (size_t)(s - s->directory->servers);
+    if (!c->broken) {
+        dir_health_answered(s, c->spent || c->committed ? 0 : took_us);
         return false;
-    if (c->fresh || r == RESULT_TIMEOUT) {
-        t->failed |= 1U << c->server;
-        mark_down(d, c->server, f, false);
     }
-    drop_kept(d, c->server);
-    t->fresh_only = true;
-    return !c->committed && t->failed != all_servers(d);
+    if (only_this_one(s, r, s->directory->search_timeout_us / 2)) {
+        t->failed_us[at] = INT64_MAX;
+        t->last = *f;
+    } else if (c->fresh || r == RESULT_TIMEOUT) {
+        failed(t, s, f, r);
+    } else {
+        t->fresh[at] = true;
+        dir_pool_drop(s);
+    }
+    metric_add("idbridge_directory_retries_total", s->labels, 1);
+    return !c->committed && clock_monotonic_us() < t->give_up_us;
 }
 
 enum result dir_run(struct fault *f, struct directory *d, enum handle_kind kind,
                     enum result (*op)(struct fault *f, struct connection *c, void *arg), void *arg)
 {
-    struct attempt t = {0};
+    struct attempt t = {.kind = kind};
+    t.give_up_us = clock_monotonic_us() + d->network_timeout_us + 2 * d->search_timeout_us;
     for (;;) {
         struct connection *c = NULL;
-        TRY(take(f, d, kind, &t, &c));
+        struct server *s = NULL;
+        TRY(take(f, d, &t, &s, &c));
+        int64_t start = clock_monotonic_us();
         enum result r = op(f, c, arg);
-        bool again = may_try_again(d, c, r, f, &t);
-        give_back(d, kind, c);
+        bool again = settle(&t, s, c, r, f, clock_monotonic_us() - start);
+        give_back(s, kind, c);
         if (!again)
             return r;
     }
@@ -235,7 +301,13 @@ enum result dir_run(struct fault *f, struct directory *d, enum handle_kind kind,
 
 void dir_pool_free(struct directory *d)
 {
-    for (size_t i = 0; i < d->server_count; i++)
-        drop_kept(d, i);
+    dir_health_stop(d);
+    for (size_t i = 0; i < d->server_count; i++) {
+        dir_pool_drop(&d->servers[i]);
+        dir_endpoint_release(d->servers[i].endpoint);
+    }
+    for (size_t kind = 0; kind < HANDLE_KINDS; kind++)
+        (void)pthread_cond_destroy(&d->freed[kind]);
+    (void)pthread_cond_destroy(&d->tended);
     (void)pthread_mutex_destroy(&d->lock);
 }

@@ -17,19 +17,28 @@ static int listener(int backlog, struct server *s)
     return fd;
 }
 
+static enum result dial(struct fault *f, struct server *s, int64_t timeout_us, int *fd_r)
+{
+    struct fault ignored = {0};
+    assert_int_equal(dir_endpoint_new(&ignored, s->host, s->port, &s->endpoint), RESULT_OK);
+    enum result r = dir_dial(f, s, timeout_us, fd_r);
+    dir_endpoint_release(s->endpoint);
+    return r;
+}
+
 static void connects(void **state)
 {
     struct fault f = {0};
     struct server s;
     int fd = -1, l = listener(4, &s);
     (void)state;
-    assert_int_equal(dir_dial(&f, &s, 2000000, &fd), RESULT_OK);
+    assert_int_equal(dial(&f, &s, 2000000, &fd), RESULT_OK);
     close(fd);
     s.host = "localhost"; /* ::1 first on many machines, and nobody is there */
-    assert_int_equal(dir_dial(&f, &s, 2000000, &fd), RESULT_OK);
+    assert_int_equal(dial(&f, &s, 2000000, &fd), RESULT_OK);
     close(fd);
     close(l);
-    assert_int_equal(dir_dial(&f, &s, 2000000, &fd), RESULT_UNAVAILABLE);
+    assert_int_equal(dial(&f, &s, 2000000, &fd), RESULT_UNAVAILABLE);
     assert_string_equal(f.detail, "ldap://test: Connection refused");
 }
 
@@ -45,7 +54,7 @@ static void ends_in_time(void **state)
     (void)state;
     for (; n < MANY && r == RESULT_OK; n++) {
         start = clock_monotonic_us();
-        r = dir_dial(&f, &s, 300000, &fds[n]);
+        r = dial(&f, &s, 300000, &fds[n]);
     }
     int64_t took_ms = (clock_monotonic_us() - start) / 1000;
     assert_int_equal(r, RESULT_TIMEOUT);
@@ -66,7 +75,7 @@ static void says_what_failed(void **state)
     many[sizeof many - 1] = '\0';
     struct server far = {.url = "ldapi://y", .scheme = SCHEME_LDAPI, .host = many};
     (void)state;
-    assert_int_equal(dir_dial(&f, &name, 1000000, &fd), RESULT_UNAVAILABLE);
+    assert_int_equal(dial(&f, &name, 1000000, &fd), RESULT_UNAVAILABLE);
     assert_non_null(strstr(f.detail, "ldap://x: name not found"));
     assert_int_equal(dir_dial(&f, &path, 1000000, &fd), RESULT_UNAVAILABLE);
     assert_string_equal(f.detail, "ldapi://x: No such file or directory");

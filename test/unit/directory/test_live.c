@@ -183,7 +183,8 @@ static void openldap_threads(void **state)
         assert_int_equal(good[i], 40);
     }
     struct directory *d = dir_find(live, "staff", 5);
-    assert_true(d->kept_count[HANDLE_SERVICE] <= d->pool_size && d->kept_count[HANDLE_USER] <= d->pool_size);
+    const struct server *s = &d->servers[0];
+    assert_true(s->open[HANDLE_SERVICE] <= d->pool_size && s->open[HANDLE_USER] <= d->pool_size);
 }
 
 static void openldap_probe(void **state)
