@@ -99,14 +99,15 @@ static bool is_silent(const struct connection *c)
     return poll(&p, 1, 0) == 0;
 }
 
+/* Any answer is one, "not before you bind" too; codes below zero are libldap's own. */
 bool dir_pool_answers(struct connection *c, int64_t timeout_us)
 {
     static char attribute[] = LDAP_NO_ATTRS;
     char *attributes[] = {attribute, NULL};
     CLEANUP(ldapmsg) LDAPMessage *answer = NULL;
     struct timeval limit = {.tv_sec = timeout_us / 1000000, .tv_usec = timeout_us % 1000000};
-    return ldap_search_ext_s(c->ld, "", LDAP_SCOPE_BASE, "(objectClass=*)", attributes, 1, NULL, NULL, &limit, 1,
-                             &answer) == LDAP_SUCCESS;
+    int code = ldap_search_ext_s(c->ld, "", LDAP_SCOPE_BASE, "(objectClass=*)", attributes, 1, NULL, NULL, &limit, 1, &answer);
+    return code >= LDAP_SUCCESS && code != LDAP_BUSY && code != LDAP_UNAVAILABLE;
 }
 
 /* A firewall may have forgotten a connection that was idle for long, without a word to either side. */
