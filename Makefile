@@ -38,14 +38,14 @@ UNIT     := $(sort $(wildcard test/unit/*/test_*.c))
 
 # ---- building: one rule set per variant (release, asan, tsan) ------------------------------------------
 define variant
-build/$(1)/%.o: %.c
+build/$(1)/%.o: %.c | toolchain
 	@mkdir -p $$(@D)
 	@echo "  CC $$@"
 	@$$(CC) $$(CSTD) $$(CPPFLAGS) $$(PKGCFLAGS) $$(WARN) $(2) -MMD -MP -c -o $$@ $$<
 build/$(1)/broker/main.o: build/commit
 build/$(1)/broker/main.o: CPPFLAGS += -DIDBRIDGE_VERSION='"$(VERSION)"' -DIDBRIDGE_COMMIT='"$(COMMIT)"'
 # The message catalogue is compiled in: one object that holds every messages/*.json (see web/messages.S).
-build/$(1)/messages.o: broker/web/messages.S $$(MESSAGES)
+build/$(1)/messages.o: broker/web/messages.S $$(MESSAGES) | toolchain
 	@mkdir -p $$(@D)
 	@$$(CC) -c -o $$@ broker/web/messages.S
 build/$(1)/libidbridge.a: $$(SOURCES:%.c=build/$(1)/%.o) build/$(1)/messages.o
@@ -71,6 +71,16 @@ $(eval $(call variant,mutants,-O1,))
 build/commit: always
 	@mkdir -p $(@D)
 	@echo '$(COMMIT)' | cmp -s - $@ || echo '$(COMMIT)' > $@
+
+# Without these the first compilation ends in words nobody can act on. What to do is said once.
+toolchain:
+	@missing=; for tool in $(firstword $(CC)) pkg-config ar; do \
+	  command -v "$$tool" >/dev/null 2>&1 || missing="$$missing $$tool"; done; \
+	[ -n "$$missing" ] || for library in $(PACKAGES); do \
+	  pkg-config --exists "$$library" || missing="$$missing $$library"; done; \
+	[ -z "$$missing" ] || { \
+	  echo "make: missing:$$missing. \`make packages' installs what is needed to build (as root or with sudo)" >&2; \
+	  sh test/support/packages.sh --show build >&2; exit 2; }
 
 all: build/idbridge
 build/idbridge: build/release/idbridge
@@ -142,7 +152,7 @@ uninstall:
 
 help:
 	@echo "make            build/idbridge"
-	@echo "make demo       the bridge with a directory and stand-ins of eSignet and DHIS2 (ONCE=1: print and end)"
+	@echo "make demo       the bridge with a directory and stand-ins of eSignet and DHIS2 (ONCE=1: print and end; make turns its 1 into 2)"
 	@echo "make demo-clean forget the demo's state and ports"
 	@echo "make check      all tests, under ASan and UBSan"
 	@echo "make bench      CPU per operation beside the bare signature; writes build/bench.json"
@@ -154,4 +164,4 @@ help:
 	@echo "make layers     fails on an include that goes up"
 	@echo "make install    DESTDIR=, PREFIX=; make uninstall"
 always:
-.PHONY: always all asan unit-programs demo demo-clean check mutants layers packages bench format clean install uninstall help
+.PHONY: always toolchain all asan unit-programs demo demo-clean check mutants layers packages bench format clean install uninstall help

@@ -323,6 +323,7 @@ int main(int argc, char **argv)
     struct fault f = {0};
     directories_init();
     admin_config_tables = TABLES;
+    admin_config_front = front_config_check;
     login_complete = provider_complete;
     verification_bearer = bearer_for_verification;
     log_setup(LEVEL_WARN, stderr);

@@ -188,7 +188,7 @@ static enum result take_out(struct fault *f, struct store_view *v, void *arg)
 {
     struct removing *q = arg;
     struct client c;
-    TRY(store_client_get(f, v, q->ad.arena, q->client_id, &c));
+    TRY(admin_named(f, store_client_get(f, v, q->ad.arena, q->client_id, &c), "client", q->client_id));
     TRY(store_client_remove(f, v, q->client_id));
     return admin_audit(&q->ad, v, "client.remove", NULL, q->client_id);
 }

@@ -11,6 +11,7 @@
 #define ARENA_MAX (512u << 20)
 
 const struct config_key *const *admin_config_tables;
+enum result (*admin_config_front)(struct fault *f, const struct config *c);
 
 const char *admin_config_path(void)
 {
@@ -60,7 +61,9 @@ enum result admin_config_usable(struct fault *f, const struct config *c)
     struct directories *d = NULL;
     struct dhis2s *dhis2s = NULL;
     TRY(check_issuer(f, &b));
+    TRY(admin_config_front(f, c));
     TRY(login_config_check(f, c));
+    TRY(admin_config_certificates(f, c));
     struct upstreams *u = NULL;
     enum result r = upstreams_new(f, c, NULL, &u);
     if (r == RESULT_OK)
@@ -184,6 +187,11 @@ int admin_end(struct admin *ad, enum result r)
         arena_free(ad->arena);
     admin_close(&ad->b);
     return r == RESULT_OK ? 0 : 1;
+}
+
+enum result admin_named(struct fault *f, enum result r, const char *what, const char *name)
+{
+    return r == RESULT_NOT_FOUND ? FAULT(f, r, "no such %s: %.120s", what, name) : r;
 }
 
 int admin_usage(const char *text)

@@ -92,6 +92,8 @@ static int config_check(int argc, char **argv)
         return 1;
     struct fault f = {0};
     enum result r = admin_config_usable(&f, c);
+    if (r == RESULT_OK)
+        (void)admin_config_doubts(c, path);
     (void)fprintf(r == RESULT_OK ? stdout : stderr, "%s: %s\n", path, r == RESULT_OK ? "ok" : f.detail);
     config_free(c);
     return r == RESULT_OK ? 0 : 1;
@@ -135,6 +137,8 @@ int admin_restore(int argc, char **argv)
 {
     if (argc != 2)
         return admin_usage("restore FILE");
+    char actor[32];
+    admin_actor(actor, sizeof(actor)); /* before it becomes the owner of the state */
     struct config *c = admin_config(admin_config_path());
     struct fault f = {0};
     struct master *m = NULL;
@@ -144,7 +148,7 @@ int admin_restore(int argc, char **argv)
     if (r == RESULT_OK && !privilege_become_owner(config_text(c, "store", NULL, "folder")))
         r = FAULT(&f, RESULT_DENIED, "cannot become the owner of the state folder");
     if (r == RESULT_OK)
-        r = store_restore(&f, config_text(c, "store", NULL, "folder"), argv[1], m);
+        r = store_restore(&f, config_text(c, "store", NULL, "folder"), argv[1], m, actor);
     if (r == RESULT_OK)
         (void)printf("restored from %s. Codes, sessions and refresh tokens are revoked: people sign in again.\n"
                      "What was taken away after that backup is back: keys that were retired (`idbridge key rotate --emergency`, `key retire`), "

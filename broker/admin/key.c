@@ -12,7 +12,9 @@ struct keying {
     struct admin ad;
     bool emergency;
     const char *kid, *jwk;
-    bool found;
+    int64_t next_at;     /* when the first key that waits signs; 0: none waits */
+    json_t *waited;      /* kids that waited before, as members */
+    bool fresh, changed; /* one that waits was made now; anything happened */
 };
 
 static enum result print_key(void *arg, const struct key_row *k)
@@ -34,14 +36,50 @@ static int key_list(int argc, char **argv)
     return admin_end(&ad, v == NULL ? ad.fault.result : store_key_each(&ad.fault, v, ad.arena, NULL, print_key, ad.arena));
 }
 
+static enum result note_waiting(void *arg, const struct key_row *k)
+{
+    if (text_equal(k->state, "next"))
+        (void)json_object_set_new(arg, k->kid, json_true());
+    return RESULT_OK;
+}
+
+static enum result note_next(void *arg, const struct key_row *k)
+{
+    struct keying *q = arg;
+    if (!text_equal(k->state, "next"))
+        return RESULT_OK;
+    q->fresh |= json_object_get(q->waited, k->kid) == NULL;
+    if (q->next_at == 0 || k->active_from < q->next_at)
+        q->next_at = k->active_from;
+    return RESULT_OK;
+}
+
+/* A successor that waits already is not doubled: then nothing is published, and the command says so. */
 static enum result rotate(struct fault *f, struct store_view *v, void *arg)
 {
     struct keying *q = arg;
     const struct config *c = q->ad.b.config;
-    bool changed;
+    q->waited = arena_json(q->ad.arena, json_object());
+    NEED(f, q->waited);
+    TRY(store_key_each(f, v, q->ad.arena, "sign", note_waiting, q->waited));
     TRY(token_ring_tend(f, v, clock_now(), config_number(c, "keys", NULL, "publish"), config_number(c, "keys", NULL, "rotate"),
-                        config_number(c, "keys", NULL, "retire"), true, q->emergency, &changed));
+                        config_number(c, "keys", NULL, "retire"), true, q->emergency, &q->changed));
+    TRY(store_key_each(f, v, q->ad.arena, "sign", note_next, q));
     return admin_audit(&q->ad, v, q->emergency ? "key.rotate.emergency" : "key.rotate", NULL, "ok");
+}
+
+static void say_rotated(const struct keying *q)
+{
+    long long wait = (long long)(q->next_at - clock_now());
+    if (q->emergency)
+        (void)printf("The new keys sign at once. Applications that cached the old set fail until they fetch it again.\n");
+    else if (q->fresh)
+        (void)printf("New keys are published now and sign in %lld seconds, when every cache has seen them.\n",
+                     config_number(q->ad.b.config, "keys", NULL, "publish"));
+    else if (q->next_at == 0)
+        (void)printf("The keys that waited sign from now on. Nothing new was published: rotate again for that.\n");
+    else
+        (void)printf("Nothing new was published: keys of an earlier rotation wait already and sign in %lld seconds.\n", wait < 0 ? 0 : wait);
 }
 
 static int key_rotate(int argc, char **argv)
@@ -56,16 +94,14 @@ static int key_rotate(int argc, char **argv)
     q.emergency = emergency;
     enum result r = store_transaction(&q.ad.fault, q.ad.b.store, rotate, &q);
     if (r == RESULT_OK)
-        (void)printf(emergency ? "The new keys sign at once. Applications that cached the old set fail until they fetch it again.\n"
-                               : "New keys are published now and sign in %lld seconds, when every cache has seen them.\n",
-                     config_number(q.ad.b.config, "keys", NULL, "publish"));
+        say_rotated(&q);
     return admin_end(&q.ad, r);
 }
 
 static enum result retire(struct fault *f, struct store_view *v, void *arg)
 {
     struct keying *q = arg;
-    TRY(token_ring_retire(f, v, q->ad.arena, q->kid, clock_now()));
+    TRY(admin_named(f, token_ring_retire(f, v, q->ad.arena, q->kid, clock_now()), "signing key", q->kid));
     return admin_audit(&q->ad, v, "key.retire", NULL, "ok");
 }
 

@@ -106,6 +106,9 @@ static int map_add(int argc, char **argv)
     int status = admin_begin(&ad, false);
     if (status != 0)
         return status;
+    const char *dhis2 = json_text(rule, "dhis2");
+    if (dhis2 != NULL && !admin_config_has_dhis2(ad.b.config, dhis2))
+        return admin_end(&ad, FAULT(&ad.fault, RESULT_INVALID, "there is no [dhis2 %.60s] in the configuration", dhis2));
     struct storing s = {.ad = &ad};
     char *text = given == NULL ? json_compact(ad.arena, rule) : (char *)(uintptr_t)given;
     size_t n;
@@ -118,6 +121,8 @@ static int map_add(int argc, char **argv)
         r = store_transaction(&ad.fault, ad.b.store, store_rule, &s);
     if (r == RESULT_OK)
         (void)printf("%s\n", s.text);
+    if (r == RESULT_OK)
+        (void)admin_rule_doubts(ad.b.config, s.text);
     return admin_end(&ad, r);
 }
 
@@ -153,7 +158,7 @@ static int print_rules(struct printing *p)
     struct store_view *v = store_reader(&ad.fault, ad.b.store);
     enum result r = v == NULL ? ad.fault.result : store_rule_each(&ad.fault, v, ad.arena, print_rule, p);
     if (r == RESULT_OK && p->only != NULL && p->count == 0)
-        r = FAULT(&ad.fault, RESULT_NOT_FOUND, "there is no rule %.100s", p->only);
+        r = admin_named(&ad.fault, RESULT_NOT_FOUND, "rule", p->only);
     return admin_end(&ad, r);
 }
 static int map_list(int argc, char **argv)
@@ -174,7 +179,7 @@ static int map_show(int argc, char **argv)
 static enum result drop_rule(struct fault *f, struct store_view *v, void *arg)
 {
     const struct storing *s = arg;
-    TRY(store_rule_remove(f, v, s->name));
+    TRY(admin_named(f, store_rule_remove(f, v, s->name), "rule", s->name));
     return admin_audit(s->ad, v, "map.remove", NULL, s->name);
 }
 static int map_remove(int argc, char **argv)
@@ -255,6 +260,7 @@ static enum result put_wanted(struct fault *f, struct store_view *v, struct appl
             continue;
         (void)printf("%c %s\n", before == NULL ? '+' : '~', json_string_value(text));
         *(before == NULL ? &ap->added : &ap->changed) += 1;
+        (void)admin_rule_doubts(ap->ad->b.config, json_string_value(text));
         const struct rule_row row = {.name = name, .text = json_string_value(text), .changed = clock_now()};
         if (!ap->dry_run)
             TRY(store_rule_put(f, v, &row));

@@ -20,6 +20,15 @@ int admin_usage(const char *text);              /* prints to stderr; 2 */
 
 /* What a look at single keys does not tell: whether the daemon could start with it. */
 CHECKED enum result admin_config_usable(struct fault *f, const struct config *c);
+/* doubts.c: every ca_file that is set holds a certificate. */
+CHECKED enum result admin_config_certificates(struct fault *f, const struct config *c);
+/* What may be meant and is probably not; one line each on standard error. How many there are. */
+size_t admin_config_doubts(const struct config *c, const char *path);
+size_t admin_rule_doubts(const struct config *c, const char *rule_text);
+bool admin_config_has_dhis2(const struct config *c, const char *name);
+
+/* RESULT_NOT_FOUND of a row somebody named becomes "no such client: nope". */
+CHECKED enum result admin_named(struct fault *f, enum result r, const char *what, const char *name);
 
 /* "word SUBCOMMAND …": finds and runs one; prints what there is when it is unknown. */
 struct subcommand {

@@ -1,8 +1,12 @@
-/* A secret out of the file that a configuration key names: passwords of service accounts, tokens, client secrets. Called
- * by the folders that talk to a dependency, when they are made. */
+/* The files that configuration keys name. A secret out of one: passwords of service accounts, tokens, client secrets; called
+ * by the folders that talk to a dependency, when they are made. And whether a ca_file is one; called by `config check`. */
 #include "config_private.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -36,4 +40,20 @@ void secret_free(char *secret)
     if (secret != NULL)
         wipe(secret, strlen(secret));
     free(secret);
+}
+
+enum result config_certificates(struct fault *f, const struct config *c, const char *section, const char *name)
+{
+    if (!config_has(c, section, name, "ca_file"))
+        return RESULT_OK;
+    const char *path = config_text(c, section, name, "ca_file");
+    CLEANUP(file) FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return FAULT(f, RESULT_INVALID, "[%s %s] ca_file cannot be read: %s: %s", section, name, strerror(errno), path);
+    X509 *first = PEM_read_X509(file, NULL, NULL, NULL);
+    ERR_clear_error();
+    if (first == NULL)
+        return FAULT(f, RESULT_INVALID, "[%s %s] ca_file holds no certificate (PEM, BEGIN CERTIFICATE): %s", section, name, path);
+    X509_free(first);
+    return RESULT_OK;
 }

@@ -181,6 +181,11 @@ static enum result check_ref(void *arg, enum grant_by by, const char *ref)
     return RESULT_OK;
 }
 
+static const char *article(enum grant_kind k)
+{
+    return k == GRANT_OU_CAPTURE ? "an" : "a";
+}
+
 static void check_rules(struct probe *p, const struct mapping *m)
 {
     for (int k = 0; k < GRANT_KINDS; k++) {
@@ -189,12 +194,13 @@ static void check_rules(struct probe *p, const struct mapping *m)
         p->seen = arena_json(p->task.a, json_object());
         (void)went(p, mapping_each_ref(m, p->task.d->name, p->kind, check_ref, p), "the rules");
         if (p->good > 0)
-            say(p, "ok", "rules give a %s that can be given: %zu", grant_kind_name(p->kind), p->good);
+            say(p, "ok", "rules give %s %s that can be given: %zu", article(p->kind), grant_kind_name(p->kind), p->good);
         if (p->templates > 0)
-            say(p, "ok", "rules give a %s that depends on the person and was not tried: %zu", grant_kind_name(p->kind),
-                p->templates);
+            say(p, "ok", "rules give %s %s that depends on the person and was not tried: %zu", article(p->kind),
+                grant_kind_name(p->kind), p->templates);
         if (p->asked > UNITS_ASKED_MAX)
-            say(p, "warning", "rules give a %s in %zu ways, of which %d were tried", grant_kind_name(p->kind), p->asked, UNITS_ASKED_MAX);
+            say(p, "warning", "rules give %s %s in %zu ways, of which %d were tried", article(p->kind), grant_kind_name(p->kind),
+                p->asked, UNITS_ASKED_MAX);
     }
 }
 

@@ -139,6 +139,8 @@ enum result dhis2_user_enabled(struct fault *f, struct arena *a, struct dhis2s *
     *uid_r = NULL;
     if (t.d == NULL)
         return FAULT(f, RESULT_INTERNAL, "no such [dhis2] is configured");
+    if (username == NULL || username[0] == '\0')
+        return FAULT(f, RESULT_NOT_FOUND, "no username to look up");
     if (memory_get(t.d->enabled, a, username, uid_r, enabled_r))
         return RESULT_OK;
     TRY(ask_enabled(&t, username, enabled_r, uid_r));

@@ -78,8 +78,8 @@ void patience_clock(struct patience *p, struct MHD_Connection *connection, bool 
 bool patience_keep(struct MHD_Connection *connection, struct call *c);
 void patience_claim(struct MHD_Connection *connection);
 
-/* A descriptor of the listening socket for `address` (the caller's to close), opening it unless it is open already; -1. */
-int front_listen(struct fault *f, const char *address, struct front_socket *s);
+/* A descriptor of the listening socket for `address`, the value of [listen] `key` (the caller's to close), opening it unless it is open already; -1. */
+int front_listen(struct fault *f, const char *key, const char *address, struct front_socket *s);
 /* Health for the operator; true when `path` was one of them and c holds the bytes. */
 bool front_health(struct call *c, const char *path);
 CHECKED enum result front_metrics_start(struct fault *f, struct front *fr, const char *address, struct front_socket *s);

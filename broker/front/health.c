@@ -83,7 +83,7 @@ enum result front_metrics_start(struct fault *f, struct front *fr, const char *a
 {
     if (!text_has_prefix(address, "127.") && !text_has_prefix(address, "[::1]:"))
         return FAULT(f, RESULT_INVALID, "[listen] metrics must be a loopback address");
-    int fd = front_listen(f, address, s);
+    int fd = front_listen(f, "metrics", address, s);
     if (fd < 0)
         return f->result;
     /* MHD_USE_ITC: without it MHD_stop_daemon shuts the listening socket down, which the next life has too */

@@ -330,7 +330,7 @@ enum result front_start(struct fault *f, struct bridge *b, const struct route *c
     TRY(make_pools(f, fr));
     TRY(patience_new(f, config_number(b->config, "listen", NULL, "request_time"), &fr->patience));
     const char *address = config_text(b->config, "listen", NULL, "address");
-    int fd = front_listen(f, address, &sockets->web);
+    int fd = front_listen(f, "address", address, &sockets->web);
     if (fd < 0)
         return f->result;
     const char *metrics = config_text(b->config, "listen", NULL, "metrics");

@@ -18,8 +18,9 @@ static struct pool *pool_for(const struct front *fr, const struct exchange *x, e
         return fr->clients;
     if (where != RUN_UPSTREAM && where != RUN_DHIS2)
         return fr->cpu;
+    const char *name = where == RUN_UPSTREAM ? x->upstream : x->dhis2;
     for (size_t i = 0; i < fr->dependency_count; i++)
-        if (fr->dependencies[i].where == where && text_equal(fr->dependencies[i].name, x->dependency))
+        if (fr->dependencies[i].where == where && text_equal(fr->dependencies[i].name, name))
             return fr->dependencies[i].pool;
     return NULL;
 }
@@ -31,7 +32,7 @@ static void log_exchange(const struct call *c)
     (void)snprintf(ms, sizeof(ms), "%.1f", (double)(clock_monotonic_us() - c->started_us) / 1000.0);
     const struct exchange *x = &c->x;
     log_event(c->reply.status >= 500 ? LEVEL_WARN : LEVEL_INFO, "request", "id", x->ref, "route", x->route->name, "status",
-              status, "ms", ms, "reason", x->reason, "upstream", x->dependency, "subject", x->subject, NULL);
+              status, "ms", ms, "reason", x->reason, "upstream", x->upstream, "dhis2", x->dhis2, "subject", x->subject, NULL);
     char labels[96];
     (void)snprintf(labels, sizeof(labels), "route=\"%s\",status=\"%d\"", x->route->name, c->reply.status);
     metric_add("idbridge_requests_total", labels, 1);

@@ -33,20 +33,35 @@ static int listen_unix(struct fault *f, const char *path)
     return fd;
 }
 
-static int listen_inet(struct fault *f, const char *host, const char *port)
+/* A host name may mean several addresses, or other ones tomorrow: only an address is taken. */
+static enum result read_inet(struct fault *f, const char *key, const char *address, struct addrinfo **out_r)
 {
     struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+    const char *colon = strrchr(address, ':');
+    size_t n = colon == NULL ? 0 : (size_t)(colon - address);
+    char host[64];
+    long port = colon == NULL ? 0 : strtol(colon + 1, NULL, 10);
+    if (n == 0 || n >= sizeof(host) || port < 1 || port > 65535)
+        return FAULT(f, RESULT_INVALID, "[listen] %s must be ADDRESS:PORT, [IPV6]:PORT or unix:/path", key);
+    bool bracketed = address[0] == '[' && n > 2 && address[n - 1] == ']';
+    memcpy(host, address + (bracketed ? 1 : 0), n - (bracketed ? 2 : 0));
+    host[n - (bracketed ? 2 : 0)] = '\0';
+    int rc = getaddrinfo(host, colon + 1, &hints, out_r);
+    if (rc == EAI_NONAME)
+        return FAULT(f, RESULT_INVALID, "[listen] %s must be an IP address and a port, such as 127.0.0.1:8470 or [::1]:8470, not the name %s", key, host);
+    return rc == 0 ? RESULT_OK : FAULT(f, RESULT_INVALID, "[listen] %s %s: %s", key, address, gai_strerror(rc));
+}
+
+static int listen_inet(struct fault *f, const char *key, const char *address)
+{
     struct addrinfo *ai = NULL;
-    int rc = getaddrinfo(host, port, &hints, &ai);
-    if (rc != 0) {
-        (void)FAULT(f, RESULT_INVALID, "cannot listen on %s:%s: %s", host, port, gai_strerror(rc));
+    if (read_inet(f, key, address, &ai) != RESULT_OK)
         return -1;
-    }
     int one = 1;
     int fd = socket(ai->ai_family, ai->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, ai->ai_protocol);
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) != 0 ||
         bind(fd, ai->ai_addr, ai->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
-        (void)FAULT(f, RESULT_UNAVAILABLE, "cannot listen on %s:%s: %s", host, port, strerror(errno));
+        (void)FAULT(f, RESULT_UNAVAILABLE, "cannot listen on %s: %s", address, strerror(errno));
         if (fd >= 0)
             close(fd);
         fd = -1;
@@ -55,32 +70,28 @@ static int listen_inet(struct fault *f, const char *host, const char *port)
     return fd;
 }
 
-static int open_socket(struct fault *f, const char *address)
+enum result front_config_check(struct fault *f, const struct config *c)
 {
-    if (text_has_prefix(address, "unix:"))
-        return listen_unix(f, address + 5);
-    const char *colon = strrchr(address, ':');
-    size_t n = colon == NULL ? 0 : (size_t)(colon - address);
-    char host[64];
-    long port = colon == NULL ? 0 : strtol(colon + 1, NULL, 10);
-    if (n == 0 || n >= sizeof(host) || port < 1 || port > 65535) {
-        (void)FAULT(f, RESULT_INVALID, "[listen] address must be ADDRESS:PORT, [IPV6]:PORT or unix:/path");
-        return -1;
+    static const char *const keys[] = {"address", "metrics"};
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        const char *address = config_text(c, "listen", NULL, keys[i]);
+        struct addrinfo *ai = NULL;
+        if (address == NULL || text_has_prefix(address, "unix:"))
+            continue;
+        TRY(read_inet(f, keys[i], address, &ai));
+        freeaddrinfo(ai);
     }
-    bool bracketed = address[0] == '[' && n > 2 && address[n - 1] == ']';
-    memcpy(host, address + (bracketed ? 1 : 0), n - (bracketed ? 2 : 0));
-    host[n - (bracketed ? 2 : 0)] = '\0';
-    return listen_inet(f, host, colon + 1);
+    return RESULT_OK;
 }
 
-int front_listen(struct fault *f, const char *address, struct front_socket *s)
+int front_listen(struct fault *f, const char *key, const char *address, struct front_socket *s)
 {
     if (strlen(address) >= sizeof(s->address)) {
         (void)FAULT(f, RESULT_INVALID, "an address to listen on is too long");
         return -1;
     }
     if (strcmp(s->address, address) != 0) {
-        int fd = open_socket(f, address);
+        int fd = text_has_prefix(address, "unix:") ? listen_unix(f, address + 5) : listen_inet(f, key, address);
         if (fd < 0)
             return -1;
         if (s->address[0] != '\0')

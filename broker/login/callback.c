@@ -19,7 +19,7 @@ enum result login_begin(struct exchange *x, struct login *l)
     struct fault *f = &x->fault;
     const char *url, *redirect_uri = callback_url(x, l->upstream);
     NEED(f, redirect_uri);
-    x->dependency = l->upstream;
+    x->upstream = l->upstream;
     TRY(state_start(x, l));
     enum result r = upstream_authorize_url(f, x->arena, x->bridge->upstreams, l->upstream, redirect_uri, &l->rq, &url);
     if (r != RESULT_OK) {
@@ -95,7 +95,7 @@ static enum result callback_open(struct exchange *x)
     struct work *w = arena_alloc(x->arena, sizeof(*w));
     NEED(&x->fault, w);
     x->work = w;
-    x->dependency = upstream;
+    x->upstream = upstream;
     if (GUARD(callback_duplicate, param_duplicate(q) != NULL))
         return FAULT(&x->fault, RESULT_INVALID, "a parameter comes twice in the callback");
     const char *state = param_get(q, "state"), *reason = NULL;
@@ -133,7 +133,7 @@ static enum result callback_identify(struct exchange *x)
     enum result r = upstream_identify(&x->fault, x->arena, x->bridge->upstreams, w->l.upstream, w->code, redirect_uri,
                                       &w->l.rq, &w->l.identity, &reason);
     w->l.us_identity = clock_monotonic_us() - start;
-    x->dependency = w->l.dhis2; /* the next dependency pool this login needs */
+    x->dhis2 = w->l.dhis2;
     return login_stop(x, r, reason);
 }
 
@@ -184,7 +184,7 @@ static enum result restart_open(struct exchange *x)
     w->l.identity = (struct identity){0};
     if (param_get(&x->request->query, "other") != NULL)
         w->l.rq.prompt = "login"; /* a provider that remembers somebody must ask who is there now */
-    x->dependency = w->l.upstream;
+    x->upstream = w->l.upstream;
     name_parties(x, &w->l);
     return RESULT_OK;
 }

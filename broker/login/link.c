@@ -103,7 +103,8 @@ static enum result link_open(struct exchange *x)
         x->application = c.name;
     x->provider = upstream_label(x->bridge->upstreams, w->l.upstream);
     x->language = language_choose(w->l.ui_locales, request_header(x->request, "accept-language"));
-    x->dependency = w->l.dhis2;
+    x->upstream = w->l.upstream;
+    x->dhis2 = w->l.dhis2;
     w->self_link = true;
     w->link_method = "password";
     if (w->user[0] == '\0' || w->password[0] == '\0' || strlen(w->user) > 256 || strlen(w->password) > 1024) {

@@ -20,7 +20,8 @@ enum result login_step_link(struct exchange *x)
     struct work *w = x->work;
     const char *reason = NULL;
     enum result r = login_load_link(&x->fault, x, &w->l, w->l.identity.iss, w->l.identity.sub, &reason);
-    x->dependency = w->l.dhis2;
+    x->upstream = w->l.upstream;
+    x->dhis2 = w->l.dhis2;
     return login_stop(x, r, r == RESULT_NOT_FOUND ? "not_linked" : reason);
 }
 

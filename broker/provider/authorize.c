@@ -247,13 +247,15 @@ static enum result authorize_request(struct exchange *x)
     bool none = text_equal(l->prompt, "none");
     enum sso answer;
     TRY(sso_try(x, l, &q.client, !none, &answer));
+    if (answer == SSO_NO && l->rq.prompt == NULL && l->prompt != NULL && text_has_word(l->prompt, "consent"))
+        l->rq.prompt = "consent"; /* no session that could be asked: the ID provider asks */
     if (answer == SSO_NO && none)
         authorize_error(x, l, "login_required", "nobody is signed in");
     else if (answer == SSO_ASK_REFUSED)
         authorize_error(x, l, "interaction_required", "the person must confirm");
     else if (answer == SSO_NO)
         pick_upstream(x, &q, l);
-    x->dependency = l->upstream;
+    x->upstream = l->upstream;
     return RESULT_OK;
 }
 

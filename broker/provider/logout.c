@@ -79,7 +79,7 @@ static enum result logout_request(struct exchange *x)
     x->fault = (struct fault){0};
     g->confirmed |= text_equal(x->request->path, "/logout/confirm");
     g->upstream = g->has_session ? g->session.upstream : g->upstream;
-    x->dependency = g->upstream;
+    x->upstream = g->upstream;
     return RESULT_OK;
 }
 

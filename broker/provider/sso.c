@@ -77,7 +77,9 @@ enum result sso_try(struct exchange *x, struct login *l, const struct client *c,
         !acr_enough(l, c, &s) || (c->upstream != NULL && !text_equal(c->upstream, s.upstream)))
         return RESULT_OK;
     TRY(take_session(x, l, &s));
-    if (text_equal(c->sso, "silent")) {
+    /* OpenID Connect Core §3.1.2.1: with prompt=consent the person is asked, also for a client that is otherwise silent */
+    bool consent = l->prompt != NULL && text_has_word(l->prompt, "consent");
+    if (text_equal(c->sso, "silent") && !GUARD(prompt_consent, consent)) {
         *out_r = SSO_YES;
         return RESULT_OK;
     }
@@ -112,7 +114,7 @@ enum result sso_answer(struct exchange *x)
     l->dhis2 = json_text(j, "dhis2");
     l->upstream = json_text(j, "upstream");
     (void)json_integer_at(j, "max_age", &l->max_age);
-    x->dependency = l->upstream;
+    x->upstream = l->upstream;
     struct browser_session s;
     struct fault ignored = {0};
     bool same = login_session(&ignored, x, &s) == RESULT_OK &&

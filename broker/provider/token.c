@@ -103,7 +103,23 @@ static enum result token_request(struct exchange *x)
         return oauth_fault(x, "invalid_request", "the body must be application/x-www-form-urlencoded");
     if (GUARD(token_duplicate, param_duplicate(&x->request->form) != NULL))
         return oauth_fault(x, "invalid_request", "a parameter comes twice");
-    TRY(caller_read(x, &q->caller));
+    return caller_read(x, &q->caller);
+}
+
+static enum result token_client_keys(struct exchange *x)
+{
+    return caller_fetch_keys(x, &asking_of(x)->caller);
+}
+static bool keys_needed(const struct exchange *x)
+{
+    return !asking_of(x)->caller.proved;
+}
+
+/* Only who is proved hears what the client may do (RFC 6749 §3.2.1: the client is authenticated first). */
+static enum result token_grant(struct exchange *x)
+{
+    struct asking *q = asking_of(x);
+    struct fault *f = &x->fault;
     TRY(read_grant_type(x, q));
     q->refreshes = q->kind != KIND_CLIENT && text_has_word(q->caller.client.grant_types, "refresh_token");
     if (q->refreshes) {
@@ -115,15 +131,6 @@ static enum result token_request(struct exchange *x)
     if (q->kind == KIND_CODE)
         return read_code(x, q);
     return q->kind == KIND_REFRESH ? read_refresh(x, q) : RESULT_OK;
-}
-
-static enum result token_client_keys(struct exchange *x)
-{
-    return caller_fetch_keys(x, &asking_of(x)->caller);
-}
-static bool keys_needed(const struct exchange *x)
-{
-    return !asking_of(x)->caller.proved;
 }
 
 /* ---- refresh: the stations again ---------------------------------------------------------------------------------------- */
@@ -153,7 +160,8 @@ static enum result refresh_link(struct exchange *x)
     struct login *l = x->work;
     const char *reason = NULL;
     enum result r = login_load_link(&x->fault, x, l, l->identity.iss, l->identity.sub, &reason);
-    x->dependency = l->dhis2;
+    x->upstream = l->upstream;
+    x->dhis2 = l->dhis2;
     if (r == RESULT_OK && !text_equal(l->link.person_id, asking_of(x)->person_id))
         r = FAULT(&x->fault, RESULT_DENIED, "the identity is linked to somebody else now");
     return as_oauth(x, r, reason == NULL ? "not_linked" : reason);
@@ -196,8 +204,6 @@ static const char *pkce_fault(struct exchange *x, const struct grant *g)
 
 static const char *code_fault(struct exchange *x, const struct asking *q)
 {
-    if (GUARD(code_client, !text_equal(q->grant.client_id, q->caller.client.client_id)))
-        return "the code belongs to another client";
     if (GUARD(code_redirect_uri, !text_equal(q->grant.redirect_uri, param_get(&x->request->form, "redirect_uri"))))
         return "redirect_uri differs from the one the code was sent to";
     return pkce_fault(x, &q->grant);
@@ -215,7 +221,8 @@ static enum result redeem_code(struct exchange *x, struct asking *q)
 {
     struct fault *f = &x->fault;
     const char *family = NULL;
-    enum result r = store_code_redeem(f, x->view, x->arena, q->code_hash, clock_now(), &q->grant, &family);
+    /* RFC 6749 §4.1.2: the code is bound to its client. Another one's use of it neither burns it nor counts as reuse. */
+    enum result r = store_code_redeem(f, x->view, x->arena, q->code_hash, q->caller.client.client_id, clock_now(), &q->grant, &family);
     if (GUARD(code_reuse, r == RESULT_CONFLICT)) { /* RFC 9700 §2.1: a code used twice ends what came of it */
         TRY(store_revoke(f, x->view, family, NULL, NULL));
         const struct audit row = {.event = "code.reuse", .actor = q->caller.client.client_id, .outcome = "revoked", .ref = x->ref};
@@ -306,6 +313,7 @@ static enum result token_answer(struct exchange *x)
 const struct step token_steps[] = {
     {"request", RUN_CPU, token_request, NULL},
     {"client keys", RUN_CLIENT, token_client_keys, keys_needed},
+    {"grant", RUN_CPU, token_grant, NULL},
     {"link", RUN_CPU, refresh_link, stations_needed},
     {"person", RUN_DIRECTORY, refresh_person, stations_needed},
     {"grants", RUN_ANYWHERE, refresh_grants, stations_needed},

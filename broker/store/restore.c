@@ -39,20 +39,17 @@ static enum result mark(struct fault *f, struct store_view *v, void *arg)
     static const char *const revoke[] = {"DELETE FROM code", "DELETE FROM refresh", "DELETE FROM session",
                                          "UPDATE family SET revoked = 1",
                                          "UPDATE revision SET number = number + 1"};
-    char actor[32];
-    (void)arg;
     for (size_t i = 0; i < COUNT_OF(revoke); i++)
         TRY(view_exec(f, v, revoke[i]));
-    (void)snprintf(actor, sizeof actor, "cli uid=%u", (unsigned)getuid());
-    return store_audit_add(f, v, &(struct audit){.event = "restore", .actor = actor, .outcome = "ok"});
+    return store_audit_add(f, v, &(struct audit){.event = "restore", .actor = arg, .outcome = "ok"});
 }
 
 /* Opens the copy as a store of its own: migrates it, checks the master key, marks it, folds its log in. */
-static enum result prepare(struct fault *f, const char *folder, const struct master *m)
+static enum result prepare(struct fault *f, const char *folder, const struct master *m, const char *actor)
 {
     struct store *s;
     TRY(store_open_at(f, folder, NEW_NAME, m, &s));
-    enum result r = store_transaction(f, s, mark, NULL);
+    enum result r = store_transaction(f, s, mark, (void *)(uintptr_t)actor);
     store_close(s);
     return r;
 }
@@ -115,7 +112,8 @@ static enum result put_aside(struct fault *f, const char *path)
     return RESULT_OK;
 }
 
-static enum result restore_locked(struct fault *f, const char *folder, const char *file, const struct master *m)
+static enum result restore_locked(struct fault *f, const char *folder, const char *file, const struct master *m,
+                                  const char *actor)
 {
     char path[PATH_ROOM], fresh[PATH_ROOM];
     TRY(folder_path(f, folder, "/", "idbridge.db", path));
@@ -123,7 +121,7 @@ static enum result restore_locked(struct fault *f, const char *folder, const cha
     TRY(drop_all(f, fresh)); /* of a restore that was killed */
     enum result r = copy_checked(f, file, fresh);
     if (r == RESULT_OK)
-        r = prepare(f, folder, m);
+        r = prepare(f, folder, m, actor);
     if (r == RESULT_OK)
         r = put_aside(f, path);
     if (r == RESULT_OK && rename(fresh, path) != 0)
@@ -137,12 +135,12 @@ static enum result restore_locked(struct fault *f, const char *folder, const cha
     return folder_sync(f, path);
 }
 
-enum result store_restore(struct fault *f, const char *folder, const char *file, const struct master *m)
+enum result store_restore(struct fault *f, const char *folder, const char *file, const struct master *m, const char *actor)
 {
     int lock_fd;
     TRY(folder_make(f, folder));
     TRY(folder_lock(f, folder, true, &lock_fd));
-    enum result r = restore_locked(f, folder, file, m);
+    enum result r = restore_locked(f, folder, file, m, actor);
     close(lock_fd);
     return r;
 }

@@ -184,6 +184,13 @@ void upstreams_free(struct upstreams *u)
 
 /* ---- the two calls of a login ---------------------------------------------------------------------------------------------- */
 
+/* An application's prompt=consent never takes the place of the prompt=login that an administrator configured. */
+static const char *prompt_of(const struct provider *p, const struct upstream_request *rq)
+{
+    const char *ours = provider_text(p, "prompt");
+    return rq->prompt == NULL || (ours != NULL && text_equal(rq->prompt, "consent")) ? ours : rq->prompt;
+}
+
 enum result upstream_authorize_url(struct fault *f, struct arena *a, struct upstreams *u, const char *name,
                                    const char *redirect_uri, const struct upstream_request *rq, const char **url_r)
 {
@@ -210,7 +217,7 @@ enum result upstream_authorize_url(struct fault *f, struct arena *a, struct upst
         {"claims", provider_text(p, "claims")},
         {"claims_locales", provider_text(p, "claims_locales")},
         {"ui_locales", config_flag(p->config, "upstream", name, "ui_locales") ? rq->ui_locales : NULL},
-        {"prompt", rq->prompt != NULL ? rq->prompt : provider_text(p, "prompt")},
+        {"prompt", prompt_of(p, rq)},
         {"max_age", max_age[0] == '\0' ? NULL : max_age},
     };
     struct param sent[COUNT_OF(params)];

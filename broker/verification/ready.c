@@ -35,7 +35,7 @@ static enum result ready_request(struct exchange *x)
     if (GUARD(forwarded_user, param_times(&x->request->headers, "x-forwarded-user") != 1))
         return FAULT_OAUTH(&x->fault, RESULT_DENIED, "user_header", "X-Forwarded-User must come exactly once");
     v->user = request_header(x->request, "x-forwarded-user");
-    x->dependency = v->dhis2;
+    x->dhis2 = v->dhis2;
     return RESULT_OK;
 }
 

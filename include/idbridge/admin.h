@@ -8,6 +8,7 @@
 /* Every folder's table of configuration keys, NULL-ended: config check, the man page, the example file, serve. main
  * sets it, for front/ stands beside this folder. */
 extern const struct config_key *const *admin_config_tables;
+extern enum result (*admin_config_front)(struct fault *f, const struct config *c); /* front_config_check, for the same reason */
 
 struct command {
     const char *name;

@@ -235,6 +235,8 @@ char *const *config_list(const struct config *c, const char *section, const char
 CHECKED enum result config_secret(struct fault *f, const struct config *c, const char *section, const char *name,
                                   const char *key, char **out_r);
 void secret_free(char *secret);
+/* Whether the file of key ca_file, where the section sets one, can be read and holds a certificate (PEM). */
+CHECKED enum result config_certificates(struct fault *f, const struct config *c, const char *section, const char *name);
 /* Prints a commented example file made of the tables. */
 void config_example(const struct config_key *const *tables, FILE *to);
 

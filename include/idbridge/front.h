@@ -6,6 +6,8 @@
 #include <idbridge/verification.h>
 
 extern const struct config_key front_config_keys[]; /* [listen] */
+/* What a table cannot say: whether the addresses are addresses. */
+CHECKED enum result front_config_check(struct fault *f, const struct config *c);
 
 /* The listening sockets outlive one configuration: at a reload the next front answers on them while the one before still
  * drains. All zero at first; an address that changed is opened anew. */

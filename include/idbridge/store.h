@@ -28,7 +28,8 @@ const struct master *store_master(const struct store *s);
 /* Online copy into `file` (must not exist). Restore: checks the copy (integrity, schema not newer), puts it in place
  * while nothing has the store open, revokes codes, sessions and refresh tokens, writes an audit row that marks it. */
 CHECKED enum result store_backup(struct fault *f, struct store *s, const char *file);
-CHECKED enum result store_restore(struct fault *f, const char *folder, const char *file, const struct master *m);
+CHECKED enum result store_restore(struct fault *f, const char *folder, const char *file, const struct master *m,
+                                 const char *actor);
 CHECKED enum result store_writable(struct fault *f, struct store *s); /* /readyz */
 
 /* ---- transactions ---------------------------------------------------------------------------------- */
@@ -139,10 +140,11 @@ struct grant {
 /* Codes and refresh tokens are stored as SHA-256 of the value; the caller passes that hash (base64url). */
 /* client_id and family are required; RESULT_DENIED when the family is revoked. */
 CHECKED enum result store_code_add(struct fault *f, struct store_view *v, const char *hash, const struct grant *g);
-/* Atomic single use. A second redeem is RESULT_CONFLICT with *family_r set so that descendants can be revoked (the
- * used code is remembered until it would have expired plus an hour); expired or unknown is RESULT_NOT_FOUND. */
+/* Atomic single use, by the client it was made for; to any other it is unknown and stays as it was. A second redeem is
+ * RESULT_CONFLICT with *family_r set so that descendants can be revoked (the used code is remembered until it would have
+ * expired plus an hour); expired or unknown is RESULT_NOT_FOUND. */
 CHECKED enum result store_code_redeem(struct fault *f, struct store_view *v, struct arena *a, const char *hash,
-                                      int64_t now, struct grant *out_r, const char **family_r);
+                                      const char *client_id, int64_t now, struct grant *out_r, const char **family_r);
 CHECKED enum result store_refresh_add(struct fault *f, struct store_view *v, const char *hash, const struct grant *g);
 /* Also a token that was used up already (a retry asks too); never one of a revoked family. */
 CHECKED enum result store_refresh_peek(struct fault *f, struct store_view *v, struct arena *a, const char *hash,

@@ -81,7 +81,8 @@ struct exchange {
     const struct route *route;
     void *work;              /* the route's own state */
     struct store_view *view; /* RUN_STORE: the transaction; RUN_CPU: this thread's reader or NULL; else NULL */
-    const char *dependency;  /* which upstream or dhis2 the next RUN_UPSTREAM/RUN_DHIS2 step talks to */
+    const char *upstream;    /* which ID provider RUN_UPSTREAM steps talk to; for the log line, too */
+    const char *dhis2;       /* which DHIS2 RUN_DHIS2 steps talk to; for the log line, too */
     bool done;               /* the reply is complete: no further step */
     struct fault fault;
     const char *ref;         /* reference code of this request, for pages and log */

@@ -355,6 +355,6 @@ def test_disabled_and_unknown_users_of_a_route(client, dhis2):
     uid = client.ensure(wish())['uid']
     dhis2.patch(uid, disabled=True)
     assert client.ask(do='enabled', username='amina.diallo')['enabled'] is False
-    for name in ('nobody.here', 'AMINA.DIALLO', 'amina.diallo&fields=x', ''):
+    for name in ('nobody.here', 'AMINA.DIALLO', 'amina.diallo&fields=x', '', None):
         got = client.ask(do='enabled', username=name)
         assert got['enabled'] is False and got['result'] in ('not_found', 'denied'), (name, got)

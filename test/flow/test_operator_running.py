@@ -195,6 +195,9 @@ def test_the_log_has_one_line_per_request_with_its_way(ministry):
     assert {"authorize", "callback", "link", "token", "userinfo"} <= {row["route"] for row in rows}
     assert all({"id", "route", "status", "ms"} <= set(row) for row in rows)
     assert len({row["id"] for row in rows}) == len(rows)
+    back = [row for row in rows if row["route"] == "callback"][-1]
+    assert (back["upstream"], back.get("dhis2")) == ("national-id", "hmis")
+    assert {(row.get("upstream"), row["dhis2"]) for row in rows if row["route"] == "link"} == {("national-id", "hmis")}
     assert {row["subject"] for row in rows if row["route"] == "link" and "subject" in row} == {events(m, "login")[0]["subject"]}
 
 

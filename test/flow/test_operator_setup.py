@@ -144,6 +144,48 @@ def test_an_issuer_that_cannot_work(tmp_path, issuer, word):
     assert word in machine.bad("key", "list")
 
 
+@pytest.mark.parametrize("key", ["address", "metrics"])
+def test_a_host_name_to_listen_on_is_refused(tmp_path, key):
+    said = Machine(tmp_path, GOOD + f"[listen]\n{key} = localhost:8470\n").bad("config", "check")
+    assert f"[listen] {key} must be an IP address" in said and "not the name localhost" in said
+    assert "ADDRESS:PORT" in Machine(tmp_path, GOOD + f"[listen]\n{key} = 127.0.0.1:99999\n").bad("config", "check")
+    for good in ("127.0.0.1:8470", "[::1]:8470"):
+        Machine(tmp_path, GOOD + f"[listen]\n{key} = {good}\n").good("config", "check")
+
+
+UPSTREAM = "[upstream id]\nissuer = https://id.example.org\nclient_id = b\nauth_method = none\n"
+
+
+def test_a_ca_file_is_looked_into(tmp_path):
+    authority = tmp_path / "ca.pem"
+    machine = Machine(tmp_path, GOOD + UPSTREAM + f"ca_file = {authority}\n")
+    assert "[upstream id] ca_file cannot be read: No such file" in machine.bad("config", "check")
+    for text in ("", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"):
+        authority.write_text(text)
+        assert "ca_file holds no certificate" in machine.bad("config", "check"), text
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "/dev/null", "-subj", "/CN=x", "-out", authority],
+                   check=True, capture_output=True, timeout=60)
+    machine.good("config", "check")
+
+
+def test_a_configuration_with_which_nobody_gets_in_is_a_warning(tmp_path):
+    machine = Machine(tmp_path)
+    done = machine.run("config", "check")
+    assert done.returncode == 0 and "there is no [upstream NAME]" in done.stderr and "there is no [directory NAME]" in done.stderr
+    machine = Machine(tmp_path, GOOD + UPSTREAM)
+    done = machine.run("config", "check")
+    assert done.returncode == 0 and "[upstream NAME]" not in done.stderr and "there is no [directory NAME]" in done.stderr
+
+
+def test_search_needs_a_filter(tmp_path):
+    people = ("[directory staff]\ntype = openldap\nurls = ldaps://ldap.example.org\npeople_base = ou=people,dc=x\n"
+              "groups_base = ou=groups,dc=x\n")
+    wanted = GOOD + UPSTREAM + "[link]\nmethod = password search\n" + people
+    assert "no [directory] has a claim_filter" in Machine(tmp_path, wanted).bad("config", "check")
+    Machine(tmp_path, wanted + "claim_filter = (employeeNumber={claim.employee_number})\n").good("config", "check")
+    Machine(tmp_path, wanted.replace("password search", "password")).good("config", "check")
+
+
 def test_the_example_has_every_key_and_is_read(machine):
     example = machine.good("config", "example")
     for key in ("issuer", "client_id", "people_base", "token_file", "idle", "jwks_floor", "rfc9068_alg"):
@@ -184,7 +226,7 @@ def test_clients(ready):
         assert ready.bad("client", "add", *wrong).startswith("idbridge: "), wrong
     assert ready.good("client", "list").split()[0] == "login"
     ready.good("client", "remove", "login")
-    ready.bad("client", "remove", "login")
+    assert ready.bad("client", "remove", "login") == "idbridge: no such client: login\n"
     assert ready.good("client", "list") == ""
 
 
@@ -210,8 +252,50 @@ def test_rules(ready):
         assert ready.bad("map", "add", "--json", wrong).startswith("idbridge: "), wrong
     said = ready.bad("map", "apply", "-", text=json.dumps(RULE) + "\n{}\n")
     assert "-:2:" in said and ready.good("map", "list") == ""  # all or nothing
-    ready.bad("map", "show", "nobody")
-    ready.bad("map", "remove", "nobody")
+    for word in ("show", "remove"):
+        assert ready.bad("map", word, "nobody") == "idbridge: no such rule: nobody\n"
+    assert ready.bad("key", "retire", "nope") == "idbridge: no such signing key: nope\n"
+
+
+DOUBTS = GOOD + ("[upstream id]\nissuer = https://id.example.org\nclient_id = b\nauth_method = none\nlink_claims = gender\n[directory staff]\n"
+                 "type = openldap\nurls = ldaps://ldap.example.org\npeople_base = dc=x\nattributes = title departmentNumber\n"
+                 "[dhis2 hmis]\nurl = http://127.0.0.1:1\ntoken_file = token\n")
+
+
+@pytest.mark.parametrize("rule, doubt", [
+    ({"when": {"groups": ["nurses"], "attributes": {"title": ["x"]}, "claims": {"gender": ["F"]}}, "dhis2": "hmis",
+      "give": {"roles": ["R"], "org_units": ["code:{directory.departmentNumber}-{claim.gender}"]}}, None),
+    ({"give": {"roles": ["R"]}}, "no condition"),
+    ({"when": {"groups": ["g"]}, "dhis2": "hmsi", "give": {"roles": ["R"]}}, "no [dhis2 hmsi]"),
+    ({"when": {"attributes": {"Title": ["x"]}}, "give": {"roles": ["R"]}}, "attribute Title is in no [directory NAME] attributes"),
+    ({"when": {"claims": {"birthdate": ["x"]}}, "give": {"roles": ["R"]}}, "claim birthdate is in no [upstream NAME] link_claims"),
+    ({"when": {"groups": ["g"]}, "give": {"org_units": ["code:{directory.title}/{directory.ou}"]}}, "attribute ou is in no"),
+    ({"when": {"groups": ["g"]}, "give": {"org_units": ["code:{claim.district}"]}}, "claim district is in no"),
+], ids=["nothing to say", "no condition", "dhis2", "attribute", "claim", "attribute in a template", "claim in a template"])
+def test_a_rule_that_cannot_be_meant_is_a_warning(tmp_path, rule, doubt):
+    machine = Machine(tmp_path, DOUBTS)
+    (tmp_path / "token").write_text("t\n")
+    machine.good("init")
+    text = json.dumps({"name": "doubtful", **rule})
+    for words, given in ((("map", "add", "--json", "-"), text), (("map", "apply", "-"), text.replace("R", "S"))):
+        done = machine.run(*words, text=given)
+        assert done.returncode == 0 and len(machine.good("map", "list").splitlines()) == 1, done
+        if doubt is None:
+            assert done.stderr == ""
+        elif "R" in text or words[1] == "add":
+            assert done.stderr.startswith("idbridge: warning: rule doubtful: ") and doubt in done.stderr and done.stderr.count("\n") == 1, done
+    if "dhis2" in rule and doubt:  # typed as an option it is a slip of the hand
+        assert "there is no [dhis2 hmsi]" in machine.bad("map", "add", "slip", "--dhis2", "hmsi", "--group", "g", "--role", "R")
+        assert machine.run("map", "show", "slip").returncode == 1
+
+
+def test_a_second_rotation_says_that_nothing_new_was_published(ready):
+    assert "published now" in ready.good("key", "rotate")
+    before = ready.good("key", "list")
+    said = ready.good("key", "rotate")
+    assert "Nothing new was published" in said and "wait already" in said and "published now" not in said
+    assert ready.good("key", "list") == before
+    assert "sign at once" in ready.good("key", "rotate", "--emergency")
 
 
 def test_audit_tells_who_did_what_and_notices_changes(ready):
@@ -321,3 +405,16 @@ def test_install_and_uninstall_into_a_folder(tmp_path):
     assert make("install").returncode == 0 and config.read_text() == "# mine\n"  # never overwritten
     assert make("uninstall").returncode == 0
     assert {str(path.relative_to(target)) for path in target.rglob("*") if path.is_file()} == {"etc/idbridge/idbridge.ini"}
+
+
+def test_make_without_a_compiler_says_what_to_do(tmp_path):
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("make", "sh", "mkdir", "echo", "cmp", "nproc", "sed", "tr", "grep", "dpkg-query", "dirname", "rm", "mv"):
+        (tools / name).symlink_to(shutil.which(name))
+    tree = tmp_path / "a b"
+    shutil.copytree(ROOT, tree, ignore=lambda folder, names: [name for name in names if Path(folder) == ROOT and
+                                                              name not in ("broker", "include", "test", "Makefile")], symlinks=True)
+    done = subprocess.run(["make", "-j2"], cwd=tree, capture_output=True, text=True, timeout=60, env={"PATH": str(tools)})
+    assert done.returncode == 2 and "missing: gcc pkg-config" in done.stderr and "`make packages'" in done.stderr, done
+    assert "not found" not in done.stderr and len(done.stderr.splitlines()) <= 3, done.stderr

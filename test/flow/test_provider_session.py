@@ -60,6 +60,20 @@ def test_a_fresh_login_is_asked_for(silent, changes):
     assert page.location is None and at_provider(silent, page)
 
 
+def test_prompt_consent_is_never_silent(silent, ask):
+    """OpenID Connect Core §3.1.2.1: with prompt=consent the person is asked before anything goes to the application."""
+    browser, tokens = signed_in(silent)
+    for app in (silent, ask):
+        page = again(app, browser, prompt="consent")
+        assert page.status == 200 and "Continue as Amina Diallo" in page.text and page.location is None
+        done = browser.submit(page.form("/continue"), answer="continue", follow=app.stays)
+        assert subject(app, done) == claims_of(tokens["id_token"])["sub"]
+    page = Browser().get(silent.url(prompt="consent"), follow=lambda url: not url.startswith(silent.m.esignet))
+    assert "prompt=consent" in page.location  # nobody is signed in here: the ID provider asks
+    page = browser.get(silent.url(prompt="login consent"), follow=lambda url: not url.startswith(silent.m.esignet))
+    assert "prompt=login" in page.location
+
+
 def test_ask_shows_who_and_goes_on(ask):
     browser, tokens = signed_in(ask)
     page = again(ask, browser)
@@ -103,6 +117,25 @@ def test_a_session_does_not_outlive_the_person(silent):
     finally:
         m.slapd.modify(dn + "delete: pwdAccountLockedTime\n")
     assert silent.answer(again(silent, browser))["code"]
+
+
+def test_refresh_tokens_end_some_day_however_often_they_are_used(make_ministry):
+    m = make_ministry(settings={"tokens": {"refresh_absolute": "6s", "refresh": "1h"}})
+    app = App(m)
+    began = time.monotonic()
+    token = app.tokens(AMINA, AMINAS)["refresh_token"]
+    signed_in_at = time.monotonic()
+    good = 0
+    while True:
+        asked = time.monotonic()
+        status, answer, _ = app.refresh(token)
+        if status != 200:
+            break
+        assert asked - signed_in_at < 6 + 1, "refreshed past refresh_absolute"
+        token, good = answer["refresh_token"], good + 1
+        time.sleep(0.3)
+    assert (status, answer["error"]) == (400, "invalid_grant") and time.monotonic() - began >= 5
+    assert good > 0 and app.tokens(AMINA)["refresh_token"]  # a new sign-in begins anew
 
 
 def test_idle_and_absolute_life(make_ministry):

@@ -8,12 +8,13 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from flow_kit import AMINA, DEMO_PASSWORD, App, Browser, jwt_parts, links, refusal, sub_of, uid_of, wait_until
+from jwcrypto import jwk
 from ministry import ACR
 
 LINK = ("amina.diallo", DEMO_PASSWORD)
 PASSWORD_ACR = "mosip:idp:acr:password"
 FORMS = {"es": {"assertion_alg": "ES256"}, "ps": {"assertion_alg": "PS256"}, "jwe": {"userinfo": "jwe"},
-         "plain": {"userinfo": "json"}, "none": {"userinfo": "none"}, "patient": {"jwks_floor": "1h"},
+         "plain": {"userinfo": "json"}, "none": {"userinfo": "none"}, "patient": {"jwks_floor": "1h"}, "aged": {"metadata_life": "2s"},
          "strict": {"acr_accept": f"{ACR} {PASSWORD_ACR}", "acr_values": f"{ACR} {PASSWORD_ACR}"}}
 
 
@@ -107,6 +108,24 @@ def test_a_new_key_under_the_same_kid_is_found_after_the_floor(world):
         world.control("esignet", "rotate", {"key": key, "same_kid": True, "keep_old": False})
         time.sleep(1.1)
         assert app.tokens(AMINA, LINK)["id_token"]
+
+
+def test_a_withdrawn_key_stops_counting(world):
+    """OpenID Connect Core §10.1.1: what the provider takes out of its key set is trusted no longer than the copy lives."""
+    m = world
+    assert m.apps["aged"].tokens(AMINA, LINK)["id_token"] and m.apps["patient"].tokens(AMINA)["id_token"]
+    path = urlsplit(m.call("GET", m.esignet + "/.well-known/openid-configuration")[1]["jwks_uri"]).path
+    keys = m.call("GET", m.esignet + path)[1]["keys"]
+    other = jwk.JWK.generate(kty="RSA", size=2048, kid="somebody-else", use="sig").export_public(as_dict=True)
+    m.control("esignet", "fault", {"path_prefix": path, "status": 200, "content_type": "application/json", "times": 0,
+                                   "body": json.dumps({"keys": [other]})})
+    assert m.call("GET", m.esignet + path)[1]["keys"] != keys
+    time.sleep(3.1)  # metadata_life is over, and the second it ended in
+    refusal(m, m.apps["aged"].login(AMINA), "upstream_untrusted", 403)
+    assert m.apps["patient"].tokens(AMINA)["id_token"]  # its copy lives for hours: the twin that shows what refused
+    m.control("esignet", "fault", method="DELETE")
+    page = wait_until(lambda: (page := m.apps["aged"].login(AMINA)).location and page)  # jwks_floor is a second
+    assert m.apps["aged"].answer(page)["code"]
 
 
 def test_garbage_does_not_make_us_hammer_the_provider(world):

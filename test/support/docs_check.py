@@ -188,6 +188,7 @@ def loads(file, text):
     with tempfile.TemporaryDirectory() as folder:
         secret, copy = Path(folder) / "secret", Path(folder) / "copy.ini"
         secret.write_text("secret\n")
+        text = re.sub(r"^ca_file = .*\n", "", text, flags=re.M)  # certificates of a ministry are on its machines
         copy.write_text(re.sub(r"^(\w*(?:password|token|secret)_file) = .*$", rf"\1 = {secret}", text, flags=re.M))
         status, said = manpage.run("config", "check", str(copy))
         check(status == 0, file, said.strip())

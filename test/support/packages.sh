@@ -1,8 +1,9 @@
 #!/bin/sh
 # Which Debian packages does a make target need, and how do they get onto this machine without starting anything?
 #
-#   sh test/support/packages.sh build|demo|check|bench|analyze    (called by the Makefile)
+#   sh test/support/packages.sh [--show] build|demo|check|bench|analyze    (called by the Makefile)
 #
+# --show: only prints the apt-get line for what is missing.
 # Nothing missing: no output, no network, exit 0. Something missing: says what, installs it as root or through sudo.
 # Where that is impossible: prints the apt-get line to run and exits 2.
 #
@@ -123,6 +124,8 @@ install_as_root() {
 	} || by_hand 'apt-get failed' "$@"
 }
 
+show=no
+[ "${1-}" != --show ] || { show=yes && shift; }
 case ${1-} in
 build) wanted=$build_set ;;
 demo) wanted=$demo_set ;;
@@ -135,7 +138,7 @@ analyze) wanted=$analyze_set ;;
 	exit 0
 	;;
 *)
-	echo 'usage: packages.sh build|demo|check|bench|analyze' >&2
+	echo 'usage: packages.sh [--show] build|demo|check|bench|analyze' >&2
 	exit 64
 	;;
 esac
@@ -143,6 +146,7 @@ esac
 # shellcheck disable=SC2046,SC2086 # package names hold no blanks
 set -- $(missing $wanted)
 [ $# -gt 0 ] || exit 0
+[ "$show" = no ] || { printf 'by hand: apt-get install -y --no-install-recommends %s\n' "$*" && exit 0; }
 say "missing: $*"
 if [ "$(id -u)" -eq 0 ]; then
 	install_as_root "$@"

@@ -143,14 +143,16 @@ ATTACKS = [
         "pkce_downgrade": (O + "verifier_without_challenge_is_a_downgrade",), "pkce_verifier": (O + "code_without_its_verifier_is_refused",),
         "pkce_missing": (O + "verifier_that_is_too_short_or_too_long_is_refused_though_it_fits",)}),
     Attack("code used twice, late or by somebody else", "rfc9700 code once and short-lived; rfc9700 code bound; rfc9700 reuse revokes", (
-        O + "guessed_code_is_refused", "unit/store/test_codes.c::unknown_and_expired", O + "code_lives_a_minute_at_most"), {
-        "code_reuse": (O + "code_works_once_and_its_second_use_ends_what_came_of_it",), "code_client": (O + "code_of_another_client_is_refused",),
+        O + "guessed_code_is_refused", O + "code_of_another_client_is_refused",
+        "unit/store/test_codes.c::another_client_neither_burns_nor_revokes", "unit/store/test_codes.c::unknown_and_expired", O + "code_lives_a_minute_at_most"), {
+        "code_reuse": (O + "code_works_once_and_its_second_use_ends_what_came_of_it",),
         "code_redirect_uri": (O + "code_is_bound_to_its_redirect_uri",),
         "bearer_revoked": (O + "code_works_once_and_its_second_use_ends_what_came_of_it",)}),
     Attack("stolen refresh token", "rfc9700 refresh rotation", ("unit/store/test_refresh.c::the_revocation_outlives_the_refusal",), {
         "refresh_reuse": (O + "refresh_token_used_again_ends_its_family", O + "refresh_token_after_its_grace_is_a_replay"),
         "refresh_client": (O + "refresh_token_of_another_client_is_refused",)}),
-    Attack("grant that was not given", "cve 29; rfc9700 no password grant", (), {"grant_type": (O + "grant_that_the_client_does_not_have_is_refused",)}),
+    Attack("grant that was not given", "cve 29; rfc9700 no password grant",
+           ("test_applications.py::test_who_is_not_proved_hears_nothing_about_grants",), {"grant_type": (O + "grant_that_the_client_does_not_have_is_refused",)}),
     Attack("client that is somebody else", "rfc9700 private_key_jwt", (), {
         "client_secret": (O + "wrong_client_secret_is_refused",), "client_auth_method": (O + "client_may_not_choose_another_method",),
         "public_client": (O + "client_may_not_choose_another_method",), "one_auth_method": (O + "two_ways_of_authentication_at_once_are_refused",),
@@ -172,7 +174,7 @@ ATTACKS = [
         "login_once": (M + "replayed_callback_is_refused_though_the_provider_takes_the_code_twice[True]",),
         "form_once": (M + "replayed_callback_is_refused_though_the_provider_takes_the_code_twice[False]",)}),
     Attack("session of the person before", "cve 27", (), {
-        "prompt_login": (B + "prompt_login_asks_anew",), "sso_never": (B + "session_never_answers_for_a_client_that_says_never",),
+        "prompt_login": (B + "prompt_login_asks_anew",), "prompt_consent": ("flow/test_provider_session.py::test_prompt_consent_is_never_silent",), "sso_never": (B + "session_never_answers_for_a_client_that_says_never",),
         "logout_confirm": (B + "foreign_link_signs_nobody_out",)}),
     Attack("cookie that is read or planted", "cve 16; cve 28", (
         B + "login_cookie_shows_nothing_of_the_request", UNIT + "test_state.c::tampering_is_seen",

@@ -97,6 +97,18 @@ def test_forged_assertions_neither_fetch_nor_lock_out(ministry):
     assert post_token(m, forged("signer", published.key, m.issuer + "/token")).status == 200
 
 
+def test_who_is_not_proved_hears_nothing_about_grants(ministry):
+    """RFC 6749 §3.2.1: authenticated first. With keys at a jwks_uri the proof comes after a fetch."""
+    m, published = ministry, Published()
+    m.run("client", "add", "late", "--auth-method", "private_key_jwt", "--jwks-uri", published.url, "--redirect-uri", "http://127.0.0.1:9/cb")
+    for key, status, error in ((None, 401, "invalid_client"), (published.key, 400, "unauthorized_client")):
+        answer = post_token(m, forged("late", key, m.issuer + "/token"))  # client_credentials, which it does not have
+        assert (answer.status, json.loads(answer.body)["error"]) == (status, error)
+    for form in ({"grant_type": "password"}, {"grant_type": "authorization_code", "code": "x"}):
+        answer = post_token(m, {**forged("late", audience=m.issuer + "/token"), **form})
+        assert json.loads(answer.body)["error"] == "invalid_client"
+
+
 def test_scope_is_what_the_client_is_registered_for(ministry):
     m = ministry
     m.login(AMINA, link=("amina.diallo", DEMO_PASSWORD))

@@ -136,7 +136,15 @@ def test_code_works_once_and_its_second_use_ends_what_came_of_it(app):
 
 
 def test_code_of_another_client_is_refused(app, other):
-    refused(other.redeem(code_of(app), redirect_uri=app.redirect_uri, code_verifier=app.verifier), "invalid_grant")
+    code = code_of(app)
+    stolen = lambda: refused(other.redeem(code, redirect_uri=app.redirect_uri, code_verifier=app.verifier), "invalid_grant")
+    stolen()
+    status, tokens, _ = app.redeem(code)  # whoever shows it to us neither burns it
+    assert status == 200, tokens
+    stolen()
+    assert app.userinfo(tokens["access_token"])[0] == 200  # nor ends what its owner got
+    refused(app.redeem(code), "invalid_grant")  # the owner's second use still does
+    assert app.userinfo(tokens["access_token"])[0] == 401
     assert tokens_of(other)["access_token"]
 
 

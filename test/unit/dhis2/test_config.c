@@ -83,6 +83,22 @@ static void a_working_section(void **state)
     assert_true(one->reenable && one->timeout_ms == 10000 && one->metadata_life_us == 300000000);
 }
 
+/* Nobody is asked about: no call (nothing listens at that address), no crash. */
+static void a_user_without_a_name_is_nobody(void **state)
+{
+    struct folder *d = *state;
+    CLEANUP(arena) struct arena *a = arena_new(1 << 16);
+    bool enabled = true;
+    const char *uid = "x";
+    put(d, "token", "d2p_secret\n");
+    assert_result(RESULT_OK, load(d, "[dhis2 hmis]\nurl = http://127.0.0.1:1\ntoken_file = token\n"));
+    static const char *const names[] = {NULL, ""};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        assert_result(RESULT_NOT_FOUND, dhis2_user_enabled(&d->fault, a, d->made, "hmis", names[i], &enabled, &uid));
+        assert_true(!enabled && uid == NULL);
+    }
+}
+
 static void basic_credentials(void **state)
 {
     struct folder *d = *state;
@@ -190,6 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_working_section, folder_up, folder_down),
+        cmocka_unit_test_setup_teardown(a_user_without_a_name_is_nobody, folder_up, folder_down),
         cmocka_unit_test_setup_teardown(basic_credentials, folder_up, folder_down),
         cmocka_unit_test_setup_teardown(wrong_sections_name_the_key, folder_up, folder_down),
         with_rig(answers_are_remembered_for_their_life),

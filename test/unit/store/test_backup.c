@@ -100,14 +100,14 @@ static void a_backup_under_load_is_one_moment(void **state)
 
 static enum result last_event(void *arg, const struct audit_row *r)
 {
-    snprintf(arg, 16, "%s", r->event);
+    snprintf(arg, 32, "%s by %s", r->event, r->actor);
     return RESULT_OK;
 }
 
 static void restore_keeps_and_revokes(void **state)
 {
     struct rig *rig = *state;
-    char event[16];
+    char event[32];
     int64_t rows, bad, revision, revision_then, seen;
     bool revoked;
     const char *data;
@@ -116,7 +116,7 @@ static void restore_keeps_and_revokes(void **state)
     OK(store_revision(F, rig_reader(rig), &revision_then));
     set(rig, "after");
     rig_close(rig);
-    OK(store_restore(F, rig->state, copy, rig->master));
+    OK(store_restore(F, rig->state, copy, rig->master, "cli uid=4711"));
     rig_open(rig);
     assert_string_equal(setting(rig), "before");
     OK(store_person_get(F, rig_reader(rig), rig->arena, "staff:1", &data, &seen));
@@ -127,7 +127,7 @@ static void restore_keeps_and_revokes(void **state)
     OK(store_family_revoked(F, rig_reader(rig), "fam", &revoked));
     assert_true(revoked);
     OK(store_audit_each(F, rig_reader(rig), rig->arena, 0, last_event, event));
-    assert_string_equal(event, "restore");
+    assert_string_equal(event, "restore by cli uid=4711"); /* who typed it, not whom the process became */
     OK(store_audit_verify(F, rig_reader(rig), &rows, &bad));
     assert_int_equal(rows, 2);
     OK(store_revision(F, rig_reader(rig), &revision)); /* snapshots made before are loaded anew */
@@ -142,16 +142,16 @@ static void what_was_there_is_put_aside(void **state)
     const char *copy = backup(rig);
     set(rig, "first");
     rig_close(rig);
-    OK(store_restore(F, rig->state, copy, rig->master));
+    OK(store_restore(F, rig->state, copy, rig->master, "cli uid=4711"));
     rig_open(rig);
     set(rig, "second");
     rig_close(rig);
-    OK(store_restore(F, rig->state, copy, rig->master));
-    OK(store_restore(F, rig->state, rig_path(rig, "idbridge.db.replaced-1"), rig->master));
+    OK(store_restore(F, rig->state, copy, rig->master, "cli uid=4711"));
+    OK(store_restore(F, rig->state, rig_path(rig, "idbridge.db.replaced-1"), rig->master, "cli uid=4711"));
     rig_open(rig);
     assert_string_equal(setting(rig), "first");
     rig_close(rig);
-    OK(store_restore(F, rig->state, rig_path(rig, "idbridge.db.replaced-2"), rig->master));
+    OK(store_restore(F, rig->state, rig_path(rig, "idbridge.db.replaced-2"), rig->master, "cli uid=4711"));
     rig_open(rig);
     assert_string_equal(setting(rig), "second");
 }
@@ -163,7 +163,7 @@ static void onto_an_empty_machine(void **state)
     const char *copy = backup(rig);
     rig_close(rig);
     snprintf(rig->state, sizeof rig->state, "%s/new", rig->folder);
-    OK(store_restore(F, rig->state, copy, rig->master));
+    OK(store_restore(F, rig->state, copy, rig->master, "cli uid=4711"));
     rig_open(rig);
     assert_string_equal(setting(rig), "before");
     assert_false(exists(rig, "idbridge.db.replaced-1"));
@@ -183,7 +183,7 @@ static void over_a_broken_database(void **state)
         close(fd);
     }
     log_setup(LEVEL_ERROR, stderr);
-    OK(store_restore(F, rig->state, copy, rig->master));
+    OK(store_restore(F, rig->state, copy, rig->master, "cli uid=4711"));
     assert_true(exists(rig, "idbridge.db.replaced-1"));
     rig_open(rig);
     assert_string_equal(setting(rig), "before");
@@ -193,7 +193,7 @@ static void over_a_broken_database(void **state)
 
 static void refused(struct rig *rig, const char *file, enum result wanted, const char *words)
 {
-    REFUSED(store_restore(F, rig->state, file, rig->master), wanted);
+    REFUSED(store_restore(F, rig->state, file, rig->master, "cli uid=4711"), wanted);
     if (strstr(rig->fault.detail, words) == NULL)
         fail_msg("'%s' does not say '%s'", rig->fault.detail, words);
     assert_false(exists(rig, "idbridge.db.restoring") || exists(rig, "idbridge.db.replaced-1"));

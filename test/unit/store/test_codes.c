@@ -9,7 +9,7 @@ static const struct grant full = {
 
 static enum result redeem(struct rig *rig, const char *hash, int64_t now, struct grant *g, const char **family_r)
 {
-    enum result r = store_code_redeem(F, rig_begin(rig), rig->arena, hash, now, g, family_r);
+    enum result r = store_code_redeem(F, rig_begin(rig), rig->arena, hash, "portal", now, g, family_r);
     rig_commit(rig);
     return r;
 }
@@ -61,7 +61,25 @@ static void unknown_and_expired(void **state)
     REFUSED(redeem(rig, "h2", 1001, &g, &family), RESULT_NOT_FOUND);
     REFUSED(redeem(rig, "h1", 1060, &g, &family), RESULT_NOT_FOUND); /* at its expiry it is over */
     assert_null(family);
-    REFUSED(store_code_redeem(F, rig_reader(rig), rig->arena, "h1", 1001, &g, &family), RESULT_INTERNAL);
+    REFUSED(store_code_redeem(F, rig_reader(rig), rig->arena, "h1", "portal", 1001, &g, &family), RESULT_INTERNAL);
+}
+
+/* RFC 6749 §4.1.2: the code is bound to the client. Whoever else has it can neither use it, nor use it up, nor end what came of it. */
+static void another_client_neither_burns_nor_revokes(void **state)
+{
+    struct rig *rig = *state;
+    struct grant g;
+    const char *family;
+    add(rig, "h1", &full);
+    for (int used = 0; used < 2; used++) {
+        REFUSED(store_code_redeem(F, rig_begin(rig), rig->arena, "h1", "stranger", 1001, &g, &family), RESULT_NOT_FOUND);
+        rig_commit(rig);
+        assert_null(family);
+        if (used == 0)
+            OK(redeem(rig, "h1", 1002, &g, &family));
+    }
+    REFUSED(redeem(rig, "h1", 1003, &g, &family), RESULT_CONFLICT); /* its own client's second use still counts */
+    assert_string_equal(family, "fam1");
 }
 
 static void adding_refuses(void **state)
@@ -114,7 +132,7 @@ static void the_sweep_takes_what_is_over(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(redeemed_once), TEST(a_used_code_is_remembered_for_an_hour), TEST(unknown_and_expired),
+        TEST(redeemed_once), TEST(a_used_code_is_remembered_for_an_hour), TEST(unknown_and_expired), TEST(another_client_neither_burns_nor_revokes),
         TEST(adding_refuses), TEST(revoked_before_and_after_use), TEST(the_sweep_takes_what_is_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

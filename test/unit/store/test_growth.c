@@ -31,8 +31,8 @@ static void run_everything(struct rig *rig, struct store_view *v)
     OK(store_link_move(F, v, "i", "s", "k", "p", "dn"));
     OK(store_link_set_state(F, v, "i", "s", "active"));
     OK(store_code_add(F, v, "h", &g));
-    OK(store_code_redeem(F, v, a, "h", 1, &g, &text));
-    REFUSED(store_code_redeem(F, v, a, "h", 1, &g, &text), RESULT_CONFLICT);
+    OK(store_code_redeem(F, v, a, "h", "c", 1, &g, &text));
+    REFUSED(store_code_redeem(F, v, a, "h", "c", 1, &g, &text), RESULT_CONFLICT);
     OK(store_refresh_add(F, v, "h", &g));
     OK(store_refresh_peek(F, v, a, "h", 1, &g));
     OK(store_refresh_rotate(F, v, a, "h", "h2", "t", 1, 99, 30, &g, &text));

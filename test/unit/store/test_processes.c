@@ -222,7 +222,7 @@ static void restore_needs_the_store_alone(void **state)
     rig_close(rig);
     pid_t pid = start(rig, hold_open, ready[1]);
     assert_int_equal(read(ready[0], &go, 1), 1);
-    REFUSED(store_restore(F, rig->state, copy, rig->master), RESULT_CONFLICT);
+    REFUSED(store_restore(F, rig->state, copy, rig->master, "cli uid=4711"), RESULT_CONFLICT);
     assert_non_null(strstr(rig->fault.detail, "in use"));
     rig_open(rig); /* a second process may open it meanwhile */
     rig_close(rig);
@@ -231,7 +231,7 @@ static void restore_needs_the_store_alone(void **state)
     OK(folder_lock(F, rig->state, true, &alone)); /* as restore does */
     REFUSED(store_open(F, rig->state, STORE_OPEN, rig->master, &rig->store), RESULT_UNAVAILABLE);
     close(alone);
-    OK(store_restore(F, rig->state, copy, rig->master));
+    OK(store_restore(F, rig->state, copy, rig->master, "cli uid=4711"));
     close(ready[0]), close(ready[1]);
 }
 

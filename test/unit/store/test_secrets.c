@@ -12,7 +12,7 @@ static void put_canaries(struct rig *rig, struct store_view *v)
     const char *text;
     int64_t n;
     OK(store_code_add(F, v, "code", &g));
-    OK(store_code_redeem(F, v, rig->arena, "code", 2, &out, &text));
+    OK(store_code_redeem(F, v, rig->arena, "code", "c", 2, &out, &text));
     OK(store_refresh_add(F, v, "refresh", &g));
     OK(store_refresh_rotate(F, v, rig->arena, "refresh", "next", SECRET " successor", 2, 2000000000, 30, &out, &text));
     OK(store_session_add(F, v, &(struct session){.id_hash = "s", .data = SECRET " session", .expires = 2000000000}));

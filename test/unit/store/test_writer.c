@@ -314,7 +314,7 @@ static enum result redeem(struct fault *f, struct store_view *v, void *arg)
 {
     struct grant g;
     const char *family;
-    return store_code_redeem(f, v, ((struct crowd *)arg)->arena, "code", 1001, &g, &family);
+    return store_code_redeem(f, v, ((struct crowd *)arg)->arena, "code", "c", 1001, &g, &family);
 }
 
 static void *redeem_once(void *arg)
