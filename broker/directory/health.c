@@ -177,7 +177,10 @@ void dir_health_answered(struct server *s, int64_t took_us)
     s->answered_us = now;
     if (took_us > 0 && s->state == SERVER_UP)
         weigh(s, took_us, now);
+    bool back = s->state == SERVER_DOWN && !s->probing; /* a login tried it, for want of a thread */
     (void)pthread_mutex_unlock(&d->lock);
+    if (back)
+        dir_health_up(s);
     if (took_us > 0)
         metric_observe_ms("idbridge_directory_ms", s->labels, (double)took_us / 1000.0);
 }
