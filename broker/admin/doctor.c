@@ -20,7 +20,9 @@ static enum result probe_upstream(struct admin *ad, const char *name, struct buf
 }
 static enum result probe_directory(struct admin *ad, const char *name, struct buf *out)
 {
-    return directory_probe(&ad->fault, ad->arena, ad->b.directories, name, out);
+    enum result r = directory_probe(&ad->fault, ad->arena, ad->b.directories, name, out);
+    login_password_probe(&ad->b, ad->arena, name, out);
+    return r;
 }
 static enum result probe_dhis2(struct admin *ad, const char *name, struct buf *out)
 {

@@ -166,9 +166,10 @@ int admin_restore(int argc, char **argv)
 static enum result print_row(void *arg, const struct audit_row *r)
 {
     struct arena *a = arg;
-    (void)printf("%lld %s %s %s actor=\"%s\"%s%s%s%s\n", (long long)r->seq, clock_text(a, r->time), r->event, r->outcome, r->actor,
+    const char *how = strcmp(r->event, "login") == 0 ? r->detail : NULL; /* of other rows: identities, which are nobody's to read */
+    (void)printf("%lld %s %s %s actor=\"%s\"%s%s%s%s%s%s\n", (long long)r->seq, clock_text(a, r->time), r->event, r->outcome, r->actor,
                  r->subject == NULL ? "" : " subject=", r->subject == NULL ? "" : r->subject, r->ref == NULL ? "" : " ref=",
-                 r->ref == NULL ? "" : r->ref);
+                 r->ref == NULL ? "" : r->ref, how == NULL ? "" : " how=", how == NULL ? "" : how);
     return RESULT_OK;
 }
 

@@ -14,9 +14,16 @@ static const char *callback_url(struct exchange *x, const char *upstream)
     return arena_printf(x->arena, "%s" CALLBACK_PREFIX "%s", x->bridge->issuer, upstream);
 }
 
+bool login_begin_waits(const struct exchange *x, const struct login *l)
+{
+    return login_password_directory(l->upstream) == NULL && !upstream_ready(x->bridge->upstreams, l->upstream);
+}
+
 enum result login_begin(struct exchange *x, struct login *l)
 {
     struct fault *f = &x->fault;
+    if (login_password_directory(l->upstream) != NULL)
+        return password_begin(x, l);
     const char *url, *redirect_uri = callback_url(x, l->upstream);
     NEED(f, redirect_uri);
     x->upstream = l->upstream;
@@ -83,9 +90,9 @@ static void name_parties(struct exchange *x, const struct login *l)
     struct fault ignored = {0};
     if (l->client_id != NULL && x->view != NULL && store_client_get(&ignored, x->view, x->arena, l->client_id, &c) == RESULT_OK)
         x->application = c.name;
-    x->provider = upstream_label(x->bridge->upstreams, l->upstream);
     if (x->language == NULL)
         x->language = language_choose(l->ui_locales, request_header(x->request, "accept-language"));
+    x->provider = login_provider_label(x, l->upstream);
 }
 
 static enum result callback_open(struct exchange *x)
@@ -196,9 +203,16 @@ static enum result restart_begin(struct exchange *x)
     return login_begin(x, &w->l);
 }
 
+static bool restart_waits(const struct exchange *x)
+{
+    const struct work *w = x->work;
+    return login_begin_waits(x, &w->l);
+}
+
 static const struct step RESTART_STEPS[] = {
     {"open", RUN_CPU, restart_open, NULL},
-    {"begin", RUN_UPSTREAM, restart_begin, NULL},
+    {"begin", RUN_UPSTREAM, restart_begin, restart_waits},
+    {"begin", RUN_CPU, restart_begin, NULL},
     {NULL, RUN_CPU, NULL, NULL},
 };
 
@@ -210,7 +224,7 @@ enum result login_routes(struct fault *f, const struct config *c, const struct r
 {
     const char *const *names;
     size_t n = config_names(c, "upstream", &names);
-    struct route *routes = calloc(n + 3, sizeof(*routes));
+    struct route *routes = calloc(n + 4, sizeof(*routes));
     NEED(f, routes);
     *out_r = routes;
     for (size_t i = 0; i < n; i++) {
@@ -222,7 +236,8 @@ enum result login_routes(struct fault *f, const struct config *c, const struct r
     }
     routes[n] = (struct route){"POST", "/link", "link", link_steps, login_failed, LINK_BODY_MAX};
     routes[n + 1] = (struct route){"GET", "/restart", "restart", RESTART_STEPS, login_failed, 0};
-    *count_r = n + 2;
+    routes[n + 2] = (struct route){"POST", "/password", "password", password_steps, login_failed, LINK_BODY_MAX};
+    *count_r = n + 3;
     return RESULT_OK;
 }
 

@@ -1,9 +1,11 @@
-/* [bridge], [session], [link]: who the bridge is, how long a browser stays signed in, how a person is linked. */
-#include <idbridge/login.h>
+/* [bridge], [session], [link]: who the bridge is, how long a browser stays signed in, how a person is linked; and of
+ * [directory NAME] where its password is a way to sign in. */
+#include "private.h"
 
 #include <string.h>
 
 #define SESSION(key, type, fallback, help) {"session", false, key, type, CONFIG_OPTIONAL, fallback, NULL, 0, 0, help}
+#define PASSWORD(key, type, fallback, min, max, help) {"directory", true, key, type, CONFIG_OPTIONAL, fallback, NULL, min, max, help}
 #define LINK(key, type, fallback, choices, help) {"link", false, key, type, CONFIG_OPTIONAL, fallback, choices, 0, 0, help}
 
 const struct config_key login_config_keys[] = {
@@ -29,6 +31,16 @@ const struct config_key login_config_keys[] = {
     LINK("smtp", CONFIG_TEXT, NULL, NULL,
          "smtp://HOST:PORT that sends the note about a new link to the directory's e-mail address. Unset: no note."),
     LINK("mail_from", CONFIG_TEXT, NULL, NULL, "Sender of that note."),
+    PASSWORD("password_login_clients", CONFIG_LIST, NULL, 0, 0,
+             "Applications (client_id) whose people may sign in with the password of this directory instead of at an ID provider. "
+             "Unset, and no networks either: nobody may."),
+    PASSWORD("password_login_networks", CONFIG_LIST, NULL, 0, 0,
+             "ADDRESS/BITS of the clinics' networks from which that is offered; with password_login_clients both must hold."),
+    PASSWORD("password_login_label", CONFIG_TEXT, NULL, 0, 0, "What people call it. Unset: \"Password of your staff account\", translated."),
+    PASSWORD("password_login_tries", CONFIG_INT, "100", 1, 1000000,
+             "Wrong passwords from one address, on all accounts together, before that sign-in refuses it; remembered for [link] window."),
+    PASSWORD("password_change_url", CONFIG_URL, NULL, 0, 0,
+             "Where people change this directory's password: a link on the page that says it has expired or must be changed."),
     {NULL, false, NULL, CONFIG_TEXT, CONFIG_OPTIONAL, NULL, NULL, 0, 0, NULL},
 };
 
@@ -38,6 +50,22 @@ static enum result only_words(struct fault *f, const struct config *c, const cha
         if (!text_has_word(words, *w))
             return FAULT(f, RESULT_INVALID, "[link] %s: there is no \"%.40s\" (known: %s)", key, *w, words);
     return RESULT_OK;
+}
+
+static bool text_listed(char *const *list, const char *word)
+{
+    for (; list != NULL && *list != NULL; list++)
+        if (text_equal(*list, word))
+            return true;
+    return false;
+}
+
+static bool has_claim_filter(const struct config *c, const char *const *names, size_t n, const char *directory)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((directory == NULL || text_equal(names[i], directory)) && config_text(c, "directory", names[i], "claim_filter") != NULL)
+            return true;
+    return false;
 }
 
 static bool text_listed(char *const *list, const char *word)
@@ -67,6 +95,11 @@ enum result login_config_check(struct fault *f, const struct config *c)
         if (GUARD(search_email, filter != NULL && strstr(filter, "{claim.email}") != NULL))
             return FAULT(f, RESULT_INVALID, "[directory %.40s] claim_filter: people are never found by e-mail", names[k]);
     }
+    if (text_listed(config_list(c, "link", NULL, "method"), "search") && n > 0 && !has_claim_filter(c, names, n, directory))
+        return FAULT(f, RESULT_INVALID, "[link] method = search finds nobody: no [directory%s%.60s] has a claim_filter",
+                     directory == NULL ? "" : " ", directory == NULL ? "" : directory);
+    for (size_t k = 0; k < n; k++)
+        TRY(offer_check(f, c, names[k]));
     if (text_listed(config_list(c, "link", NULL, "method"), "search") && n > 0 && !has_claim_filter(c, names, n, directory))
         return FAULT(f, RESULT_INVALID, "[link] method = search finds nobody: no [directory%s%.60s] has a claim_filter",
                      directory == NULL ? "" : " ", directory == NULL ? "" : directory);

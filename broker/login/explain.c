@@ -23,6 +23,7 @@ static enum result find(struct fault *f, struct arena *a, struct bridge *b, stru
         r = store_link_by_person_id(f, v, a, person, &l->link);
     if (r == RESULT_OK) {
         l->linked = true;
+        l->upstream = l->link.upstream;
         return login_person(f, a, b, l, reason_r);
     }
     if (r == RESULT_NOT_FOUND && blank != NULL)
@@ -70,6 +71,19 @@ static void print_grants(FILE *to, struct arena *a, const struct login *l, const
         (void)fprintf(to, "            %zu rules are for groups the person is not in (--json lists them)\n", far);
 }
 
+/* Where the directory's password signs in, and whether it would this person; nothing where it does not. */
+static void print_password(FILE *to, const struct bridge *b, const struct login *l)
+{
+    CLEANUP(buf) struct buf where;
+    const char *reason = NULL;
+    struct fault ignored = {0};
+    buf_init(&where, 16u << 10);
+    if (l->person.directory == NULL || !login_password_describe(b, l->person.directory, &where) || where.data == NULL)
+        return;
+    bool in = login_check_status(&ignored, b, &l->person, true, &reason) == RESULT_OK;
+    (void)fprintf(to, "password  %s: %s\n", where.data, in ? "would be let in with the right one" : login_reason(reason)->log);
+}
+
 static json_t *grants_json(const struct grants *g)
 {
     static const char *const by[] = {"name", "code", "uid"};
@@ -101,8 +115,10 @@ static enum result stations(struct fault *f, struct arena *a, struct bridge *b, 
                             struct login *l, const char **reason_r)
 {
     TRY(find(f, a, b, v, person, l, reason_r));
-    if (l->link.claims != NULL)
-        TRY(json_parse(f, a, l->link.claims, strlen(l->link.claims), 256u << 10, &l->claims));
+    if (login_password_directory(l->link.upstream) != NULL)
+        TRY(password_claims(f, v, a, l));
+    else if (l->link.claims != NULL)
+        TRY(json_parse(f, a, l->link.claims, strlen(l->link.claims), LINK_CLAIMS_MAX, &l->claims));
     TRY(login_grants(f, a, b, l, reason_r));
     if (l->dhis2 != NULL && l->linked)
         TRY(login_account(f, a, b, l, false, reason_r));
@@ -147,5 +163,6 @@ enum result login_explain(struct fault *f, struct arena *a, struct bridge *b, co
     else if (r == RESULT_OK)
         (void)fprintf(to, "account   looked up when the person is linked: its openId is made then\n");
     (void)fprintf(to, "sign-in   %s\n", r == RESULT_OK ? "allowed" : login_reason(reason)->log);
+    print_password(to, b, l);
     return r;
 }

@@ -28,7 +28,7 @@ static bool mails(const struct config *c)
     return config_text(c, "link", NULL, "smtp") != NULL && config_text(c, "link", NULL, "mail_from") != NULL;
 }
 
-static void show_form(struct exchange *x, const struct work *w, const char *sealed)
+static void show_form(struct exchange *x, const struct work *w)
 {
     const struct param args[] = {{"provider", x->provider == NULL ? "" : x->provider},
                                  {"application", x->application == NULL ? "" : x->application}, {NULL, NULL}};
@@ -41,7 +41,7 @@ static void show_form(struct exchange *x, const struct work *w, const char *seal
     if (name != NULL && name[0] != '\0')
         blocks[n++] = (struct block){.kind = BLOCK_FACT, .key = "link.person", .value = name};
     blocks[n++] = (struct block){.kind = BLOCK_FORM, .value = "/link"};
-    blocks[n++] = (struct block){.kind = BLOCK_HIDDEN, .name = "state", .value = sealed};
+    blocks[n++] = (struct block){.kind = BLOCK_HIDDEN, .name = "state", .value = w->form_state};
     blocks[n++] = (struct block){.kind = BLOCK_FIELD, .key = "link.user", .name = "username", .value = w->user};
     blocks[n++] = (struct block){.kind = BLOCK_PASSWORD, .key = "link.password", .name = "password"};
     blocks[n++] = (struct block){.kind = BLOCK_BUTTON, .key = "link.button"};
@@ -58,9 +58,8 @@ static void show_form(struct exchange *x, const struct work *w, const char *seal
 
 enum result link_page(struct exchange *x, struct work *w)
 {
-    const char *sealed;
-    TRY(seal_form(x, w, &sealed));
-    show_form(x, w, sealed);
+    TRY(seal_form(x, w, &w->form_state));
+    show_form(x, w);
     return RESULT_OK;
 }
 
@@ -107,96 +106,18 @@ static enum result link_open(struct exchange *x)
     x->dhis2 = w->l.dhis2;
     w->self_link = true;
     w->link_method = "password";
-    if (w->user[0] == '\0' || w->password[0] == '\0' || strlen(w->user) > 256 || strlen(w->password) > 1024) {
-        w->wrong = true; /* an empty password is an anonymous bind (RFC 4513 §5.1.2): never sent */
-        show_form(x, w, w->form_state);
+    w->form = show_form;
+    if (!proof_complete(w)) {
+        w->wrong = true;
+        show_form(x, w);
     }
-    return RESULT_OK;
-}
-
-static char *attempt_key(struct exchange *x, const char *kind, const char *value)
-{
-    char *low = arena_strdup(x->arena, value);
-    for (char *p = low; p != NULL && *p != '\0'; p++)
-        if (*p >= 'A' && *p <= 'Z')
-            *p = (char)(*p + 32);
-    const char *hash = low == NULL ? NULL : keyed_hash(x->arena, x->bridge->master, "attempt", low);
-    return hash == NULL ? NULL : arena_printf(x->arena, "link:%s:%s", kind, hash);
-}
-
-/* RUN_STORE: counted before anything is verified, per identity and per account; addresses count for nothing. */
-static enum result count_try(struct exchange *x, const char *kind, const char *value)
-{
-    struct fault *f = &x->fault;
-    const struct config *c = x->bridge->config;
-    int64_t tries = config_number(c, "link", NULL, "tries"), window = config_number(c, "link", NULL, "window"), count;
-    const char *key = attempt_key(x, kind, value);
-    NEED(f, key);
-    TRY(store_attempt(f, x->view, key, clock_now(), window, &count));
-    if (GUARD(link_tries, count > tries))
-        login_refuse(x, "link_limit", NULL);
     return RESULT_OK;
 }
 
 static enum result link_count_identity(struct exchange *x)
 {
     const struct work *w = x->work;
-    return count_try(x, "identity", w->l.identity.sub);
-}
-
-static const char *link_directory(const struct bridge *b)
-{
-    const char *const *names;
-    const char *configured = config_text(b->config, "link", NULL, "directory");
-    if (configured != NULL)
-        return configured;
-    return directories_names(b->directories, &names) > 0 ? names[0] : "";
-}
-
-static bool found(const struct work *w)
-{
-    const struct person *p = &w->l.person;
-    return p->key != NULL && p->dn != NULL && p->status != ACCOUNT_UNKNOWN && p->status != ACCOUNT_AMBIGUOUS;
-}
-
-static enum result link_find(struct exchange *x)
-{
-    struct work *w = x->work;
-    int64_t start = clock_monotonic_us();
-    enum result r = directory_by_login(&x->fault, x->arena, x->bridge->directories, link_directory(x->bridge), w->user, &w->l.person);
-    w->l.us_person = clock_monotonic_us() - start;
-    return login_stop(x, r, "directory_down");
-}
-
-/* By its entry, for a directory takes "Ann", " ann" and other spellings for one name. */
-static const char *account_of(const struct work *w)
-{
-    return found(w) ? w->l.person.key : w->user;
-}
-static enum result link_count_account(struct exchange *x)
-{
-    return count_try(x, "account", account_of(x->work));
-}
-
-static enum result link_bind(struct exchange *x)
-{
-    struct work *w = x->work;
-    struct bridge *b = x->bridge;
-    enum account_status said = ACCOUNT_WRONG_PASSWORD;
-    int64_t start = clock_monotonic_us();
-    enum result r = RESULT_OK;
-    if (found(w))
-        r = directory_bind(&x->fault, x->arena, b->directories, link_directory(b), w->l.person.dn, w->password, &said);
-    wipe((void *)(uintptr_t)w->password, strlen(w->password));
-    w->password = NULL;
-    w->l.us_person += clock_monotonic_us() - start;
-    if (r != RESULT_OK)
-        return login_stop(x, r, "directory_down");
-    if (account_status_proves(said))
-        return RESULT_OK;
-    w->wrong = true; /* unknown name and wrong password look the same */
-    show_form(x, w, w->form_state);
-    return RESULT_OK;
+    return proof_count(x, "identity", w->l.identity.sub);
 }
 
 /* Compares names as sets of words without case: order and middle names differ between registers. All words of the shorter
@@ -265,7 +186,7 @@ enum result link_match(struct exchange *x)
 static enum result link_store(struct exchange *x)
 {
     const struct work *w = x->work;
-    const char *key = attempt_key(x, "account", account_of(w));
+    const char *key = proof_key(x, "account", w->l.person.key);
     NEED(&x->fault, key);
     TRY(store_attempt_clear(&x->fault, x->view, key));
     return tail_store_link(x);
@@ -295,9 +216,9 @@ static bool tell_needed(const struct exchange *x)
 const struct step link_steps[] = {
     {"open", RUN_CPU, link_open, NULL},
     {"tries of the identity", RUN_STORE, link_count_identity, NULL},
-    {"entry", RUN_DIRECTORY, link_find, NULL},
-    {"tries of the account", RUN_STORE, link_count_account, NULL},
-    {"password", RUN_DIRECTORY, link_bind, NULL},
+    {"entry", RUN_DIRECTORY, proof_find, NULL},
+    {"tries of the account", RUN_STORE, proof_count_account, NULL},
+    {"password", RUN_DIRECTORY, proof_bind, NULL},
     {"match", RUN_CPU, link_match, NULL},
     {"new link", RUN_STORE, link_store, NULL},
     {"tell", RUN_CLIENT, link_tell, tell_needed},

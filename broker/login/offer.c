@@ -181,16 +181,17 @@ static void join(struct buf *out, const char *before, char *const *list)
         buf_printf(out, " %s", *list);
 }
 
-void login_password_describe(const struct bridge *b, const char *directory, struct buf *out)
+bool login_password_describe(const struct bridge *b, const char *directory, struct buf *out)
 {
     char *const *clients = clients_of(b, directory), *const *networks = networks_of(b, directory);
     if (!any(clients) && !any(networks)) {
         buf_text(out, "not offered anywhere");
-        return;
+        return false;
     }
     buf_text(out, "offered");
     join(out, " to", clients);
     join(out, " from", networks);
+    return true;
 }
 
 static void no_such_client(struct store_view *v, struct arena *a, char *const *clients, struct buf *findings)
@@ -209,7 +210,7 @@ void login_password_probe(struct bridge *b, struct arena *a, const char *directo
     struct store_view *v = store_reader(&ignored, b->store);
     char *const *clients = clients_of(b, directory);
     buf_text(findings, "ok: login by this directory's password is ");
-    login_password_describe(b, directory, findings);
+    (void)login_password_describe(b, directory, findings);
     buf_text(findings, "\n");
     if (v != NULL)
         no_such_client(v, a, clients, findings);

@@ -37,6 +37,7 @@ static const struct reason REASONS[] = {
     {"person_logon_hours", 403, "outside the logon hours of the directory account, and the policy refuses that", true},
     {"directory_down", 503, "the directory did not answer and no grace applies", true},
     {"no_grants", 403, "no rule gives anything in this DHIS2", false},
+    {"password_not_offered", 403, "login by a directory's password is not offered to this application, or not from here", false},
     {"dhis2_down", 503, "DHIS2 did not answer", true},
     {"dhis2_conflict", 409, "the DHIS2 account collides with another", false},
     {"dhis2_refused", 502, "DHIS2 refused the bridge's change", false},
@@ -71,6 +72,20 @@ const char *login_reason_of(const struct fault *f)
     }
 }
 
+void refusals_note(const char *code)
+{
+    char labels[80];
+    refusals_count((size_t)(login_reason(code) - REASONS));
+    (void)snprintf(labels, sizeof(labels), "reason=\"%s\"", code);
+    metric_add("idbridge_refused_total", labels, 1);
+}
+
+/* What the person does now is at another address: [directory x] password_change_url. */
+static bool wants_change(const char *code)
+{
+    return strcmp(code, "person_password_expired") == 0 || strcmp(code, "person_must_change") == 0;
+}
+
 #define RETRY_SECONDS "10"
 
 void login_refuse(struct exchange *x, const char *code, const char *restart_url)
@@ -78,7 +93,7 @@ void login_refuse(struct exchange *x, const char *code, const char *restart_url)
     const struct reason *r = login_reason(code);
     x->reason = r->code;
     x->done = true;
-    refusals_count((size_t)(r - REASONS));
+    refusals_note(r->code);
     if (x->language == NULL)
         x->language = language_choose(param_get(&x->request->query, "ui_locales"),
                                       request_header(x->request, "accept-language"));
@@ -95,7 +110,7 @@ void login_refuse(struct exchange *x, const char *code, const char *restart_url)
     size_t n = 2;
     if (restart_url != NULL && (r->restart || restart_url[0] != '/'))
         blocks[n++] = (struct block){.kind = BLOCK_LINK, .value = restart_url,
-                                     .key = restart_url[0] == '/' ? "restart.link" : "back.link"};
+                                     .key = restart_url[0] == '/' ? "restart.link" : wants_change(r->code) ? "password.change" : "back.link"};
     blocks[n++] = (struct block){.kind = BLOCK_REF, .value = x->ref};
     blocks[n] = (struct block){.kind = BLOCK_END};
     page_reply(x, &(struct page){.status = r->status, .title = "error.title", .blocks = blocks, .args = args});
@@ -103,9 +118,6 @@ void login_refuse(struct exchange *x, const char *code, const char *restart_url)
         reply_header(x->reply, "Retry-After", RETRY_SECONDS);
     log_event(r->status >= 500 ? LEVEL_WARN : LEVEL_INFO, "refused", "id", x->ref, "reason", r->code, "why", r->log,
               "detail", x->fault.detail[0] == '\0' ? NULL : x->fault.detail, "where", x->fault.where, NULL);
-    char labels[80];
-    (void)snprintf(labels, sizeof(labels), "reason=\"%s\"", r->code);
-    metric_add("idbridge_refused_total", labels, 1);
 }
 
 void login_failed(struct exchange *x)
@@ -124,6 +136,11 @@ enum result login_stop(struct exchange *x, enum result r, const char *reason)
     x->fault.result = r;
     const struct reason *why = login_reason(reason != NULL ? reason : login_reason_of(&x->fault));
     refusals_person(x, &w->l, why->code);
-    login_refuse(x, why->code, why->restart ? again_restart(x, &w->l) : again_application(x, w->l.client_id));
+    const char *change = wants_change(why->code) && w->l.person.directory != NULL
+                             ? config_text(x->bridge->config, "directory", w->l.person.directory, "password_change_url") : NULL;
+    login_refuse(x, why->code, change != NULL      ? change
+                               : why->restart      ? again_restart(x, &w->l)
+                               : wants_change(why->code) ? NULL
+                                                   : again_application(x, w->l.client_id));
     return RESULT_OK;
 }

@@ -39,6 +39,8 @@ enum result login_session_start(struct exchange *x, struct login *l, const char 
                                                l->identity.iss, "sub", l->identity.sub, "acr", l->identity.acr, "auth_time",
                                                (json_int_t)l->identity.auth_time, "name", l->person.display_name));
     NEED(f, j);
+    if (l->identity.amr != NULL && json_object_set(j, "amr", (json_t *)(uintptr_t)l->identity.amr) != 0)
+        return FAULT(f, RESULT_INTERNAL, "out of memory");
     const char *data = json_compact(x->arena, j);
     NEED(f, data);
     const struct session s = {.id_hash = *id_hash_r, .person_id = l->link.person_id, .data = data, .created = now,

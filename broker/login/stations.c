@@ -61,7 +61,7 @@ enum result login_person(struct fault *f, struct arena *a, struct bridge *b, str
     l->us_person = clock_monotonic_us() - start;
     *reason_r = r == RESULT_NOT_FOUND ? "not_linked" : r == RESULT_UNAVAILABLE || r == RESULT_TIMEOUT ? "directory_down" : NULL;
     TRY(r);
-    r = login_check_status(f, b, &l->person, false, reason_r);
+    r = login_check_status(f, b, &l->person, login_password_directory(l->upstream) != NULL, reason_r);
     if (r != RESULT_OK)
         grace_forget(b, l);
     return r;
@@ -112,6 +112,8 @@ enum result login_load_link(struct fault *f, struct exchange *x, struct login *l
         return FAULT(f, RESULT_DENIED, "the link waits for approval");
     }
     x->subject = keyed_hash(x->arena, x->bridge->master, "log-subject", l->link.person_id);
+    if (login_password_directory(l->link.upstream) != NULL)
+        return password_claims(f, x->view, x->arena, l);
     if (l->claims == NULL && l->link.claims != NULL)
         TRY(json_parse(f, x->arena, l->link.claims, strlen(l->link.claims), PERSON_JSON_MAX, &l->claims));
     return RESULT_OK;

@@ -107,20 +107,20 @@ static enum result make_link(struct exchange *x, struct work *w, const char **re
     struct fault *f = &x->fault;
     struct login *l = &w->l;
     const char *person_id = NULL;
-    bool linked = false;
+    bool linked = false, entry = login_password_directory(l->upstream) != NULL; /* nobody else can be the entry itself */
     enum result r = store_link_person(f, x->view, x->arena, l->person.key, &person_id, &linked);
     if (r != RESULT_OK && r != RESULT_NOT_FOUND)
         return r;
-    if (GUARD(link_taken, linked)) {
+    if (GUARD(link_taken, linked && !entry)) {
         *reason_r = "link_taken";
         return refuse_taken(x, l, person_id);
     }
-    bool approval = config_flag(x->bridge->config, "link", NULL, "approval");
+    bool approval = !entry && config_flag(x->bridge->config, "link", NULL, "approval");
     const int64_t now = clock_now();
     l->link = (struct link){.upstream = l->upstream, .iss = l->identity.iss, .sub = l->identity.sub,
                             .person_key = l->person.key, .dn = l->person.dn, .method = w->link_method,
                             .person_id = person_id != NULL ? person_id : random_id(x->arena, 16),
-                            .claims = l->claims == NULL ? "{}" : json_compact(x->arena, l->claims),
+                            .claims = l->claims == NULL || entry ? "{}" : json_compact(x->arena, l->claims),
                             .state = approval ? "pending" : "active", .created = now, .last_used = now};
     NEED(f, l->link.person_id);
     NEED(f, l->link.claims);
@@ -225,9 +225,9 @@ enum result login_step_complete(struct exchange *x)
     TRY(still_linked(x, l));
     const char *claims = l->claims == NULL ? l->link.claims : json_compact(x->arena, l->claims);
     NEED(f, claims);
-    TRY(store_link_touch(f, x->view, l->identity.iss, l->identity.sub, claims, l->person.dn, now));
     if (login_password_directory(l->upstream) != NULL)
         claims = NULL; /* another link's: they stay where they were proved */
+    TRY(store_link_touch(f, x->view, l->identity.iss, l->identity.sub, claims, l->person.dn, now));
     if (!l->person.from_grace && config_number(x->bridge->config, "directory", l->person.directory, "grace") > 0) {
         const char *data = person_to_json(x->arena, &l->person);
         NEED(f, data);

@@ -166,7 +166,7 @@ static void choose_upstream(struct exchange *x, const struct asked *q, const cha
             if (strcmp(q->p->list[p].name, "upstream") != 0)
                 again[kept++] = q->p->list[p];
         again[kept++] = (struct param){"upstream", names[i]};
-        blocks[i + 1] = (struct block){.kind = BLOCK_LINK, .text = upstream_label(x->bridge->upstreams, names[i]),
+        blocks[i + 1] = (struct block){.kind = BLOCK_LINK, .text = login_provider_label(x, names[i]),
                                        .value = url_with(x->arena, "/authorize", again, kept)};
     }
     const struct param args[] = {{"application", q->client.name}, {NULL, NULL}};
@@ -189,26 +189,45 @@ static size_t distinct_upstreams(const struct upstreams *u, const char *const *n
     return kept;
 }
 
+#define PASSWORD_WAYS_MAX 8u
+
+static bool holds(const char *const *list, size_t n, const char *word)
+{
+    for (size_t i = 0; i < n; i++)
+        if (text_equal(list[i], word))
+            return true;
+    return false;
+}
+
+/* A section that the page does not show, being another one of the same issuer, may be named all the same. */
+static bool may_wish(const struct exchange *x, const struct asked *q, const char *wish)
+{
+    return q->client.upstream == NULL && upstreams_has(x->bridge->upstreams, wish);
+}
+
 static void pick_upstream(struct exchange *x, const struct asked *q, struct login *l)
 {
     const char *const *names;
     size_t n = upstreams_names(x->bridge->upstreams, &names);
-    const char **distinct = arena_alloc(x->arena, (n + 1) * sizeof(*distinct));
-    if (distinct == NULL)
+    const char **ways = arena_alloc(x->arena, (n + PASSWORD_WAYS_MAX + 1) * sizeof(*ways));
+    if (ways == NULL)
         return;
-    n = distinct_upstreams(x->bridge->upstreams, names, n, distinct);
     const char *wish = param_get(q->p, "upstream");
     if (q->client.upstream != NULL)
-        l->upstream = q->client.upstream;
-    else if (wish != NULL && upstreams_has(x->bridge->upstreams, wish))
+        ways[0] = q->client.upstream;
+    n = q->client.upstream != NULL ? 1 : distinct_upstreams(x->bridge->upstreams, names, n, ways);
+    n += login_password_ways(x, &q->client, l->acr_values, ways + n, PASSWORD_WAYS_MAX);
+    if (wish != NULL && (may_wish(x, q, wish) || holds(ways, n, wish)))
         l->upstream = wish;
     else if (n == 1)
-        l->upstream = distinct[0];
+        l->upstream = ways[0];
+    else if (n == 0)
+        login_refuse(x, "password_not_offered", NULL);
     else if (l->prompt != NULL && text_has_word(l->prompt, "none"))
         authorize_error(x, l, "login_required", "nobody is signed in");
     else
-        choose_upstream(x, q, distinct, n);
-    x->provider = l->upstream == NULL ? NULL : upstream_label(x->bridge->upstreams, l->upstream);
+        choose_upstream(x, q, ways, n);
+    x->provider = l->upstream == NULL ? NULL : login_provider_label(x, l->upstream);
 }
 
 static enum result check_rules(struct exchange *x, const struct asked *q, const struct login *l)
@@ -271,7 +290,7 @@ static bool account_of_session(const struct exchange *x)
 static bool must_fetch(const struct exchange *x)
 {
     const struct login *l = x->work;
-    return !upstream_ready(x->bridge->upstreams, l->upstream);
+    return login_begin_waits(x, l);
 }
 static enum result begin(struct exchange *x)
 {

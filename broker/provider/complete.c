@@ -50,6 +50,20 @@ static enum result still_registered(struct exchange *x, const struct login *l, s
     return RESULT_OK;
 }
 
+static const char *method(const struct login *l)
+{
+    if (l->session_id != NULL)
+        return "session";
+    return login_password_directory(l->upstream) != NULL ? "password" : "provider";
+}
+
+/* For the audit: a session says how it began, too. */
+static const char *how(struct arena *a, const struct login *l)
+{
+    json_t *j = arena_json(a, json_pack("{s:s, s:s, s:s*}", "by", method(l), "upstream", l->upstream, "acr", l->identity.acr));
+    return j == NULL ? NULL : json_compact(a, j);
+}
+
 enum result provider_complete(struct exchange *x, struct login *l)
 {
     struct fault *f = &x->fault;
@@ -69,13 +83,16 @@ enum result provider_complete(struct exchange *x, struct login *l)
     NEED(f, hash);
     TRY(store_code_add(f, x->view, hash, &g));
     const struct audit row = {.event = "login", .subject = l->link.person_id, .actor = l->client_id, .outcome = "ok",
-                              .ref = x->ref};
+                              .detail = how(x->arena, l), .ref = x->ref};
+    NEED(f, row.detail);
     TRY(store_audit_add(f, x->view, &row));
     const struct param answer[] = {{"code", code}, {"state", l->state}, {"iss", x->bridge->issuer}};
     const char *url = url_with(x->arena, l->redirect_uri, answer, COUNT_OF(answer));
     NEED(f, url);
     reply_redirect(x->reply, url);
     x->done = true;
-    metric_add("idbridge_logins_total", l->session_id != NULL ? "by=\"session\"" : "by=\"provider\"", 1);
+    char label[24];
+    (void)snprintf(label, sizeof(label), "by=\"%s\"", method(l));
+    metric_add("idbridge_logins_total", label, 1);
     return RESULT_OK;
 }

@@ -169,7 +169,9 @@ static enum result logout_answer(struct exchange *x)
     else if (g->upstream_url != NULL)
         reply_redirect(x->reply, g->upstream_url);
     else
-        return farewell(x, g, g->upstream == NULL ? NULL : upstream_label(x->bridge->upstreams, g->upstream));
+        return farewell(x, g, g->upstream == NULL || login_password_directory(g->upstream) != NULL
+                                  ? NULL /* a password leaves nothing open anywhere else */
+                                  : upstream_label(x->bridge->upstreams, g->upstream));
     return RESULT_OK;
 }
 

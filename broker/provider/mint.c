@@ -32,6 +32,7 @@ static enum result tell(struct fault *f, json_t *j, const struct client *c, cons
     if (text_equal(c->profile, "dhis2"))
         return set(f, j, "email", g->person_id);
     const char *scope = g->scope == NULL ? "" : g->scope;
+    TRY(copy(f, j, "amr", data, "amr")); /* RFC 9068 §2.2.1: a resource may want to know how */
     if (text_has_word(scope, "email"))
         TRY(copy(f, j, "email", data, "mail"));
     if (!text_has_word(scope, "profile"))

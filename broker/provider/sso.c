@@ -21,12 +21,22 @@ static bool acr_enough(const struct login *l, const struct client *c, const stru
     return true;
 }
 
+/* An application that keeps to one provider takes no other's session; and one where passwords are not offered takes no
+ * session that was made by one. */
+static bool way_fits(const struct exchange *x, const struct login *l, const struct client *c, const struct browser_session *s)
+{
+    const char *directory = login_password_directory(s->upstream);
+    if (directory != NULL)
+        return !GUARD(password_session, !login_password_offered(x, c, l->acr_values, directory));
+    return c->upstream == NULL || text_equal(c->upstream, s->upstream);
+}
+
 static enum result take_session(struct exchange *x, struct login *l, const struct browser_session *s)
 {
     l->session_id = s->id_hash;
     l->upstream = s->upstream;
     l->identity = (struct identity){.upstream = s->upstream, .iss = s->iss, .sub = s->sub, .acr = s->acr,
-                                    .auth_time = s->auth_time};
+                                    .amr = json_object_get(s->data, "amr"), .auth_time = s->auth_time};
     l->transaction = random_id(x->arena, 16);
     NEED(&x->fault, l->transaction);
     return RESULT_OK;
@@ -74,7 +84,7 @@ enum result sso_try(struct exchange *x, struct login *l, const struct client *c,
     *out_r = SSO_NO;
     if (GUARD(sso_never, text_equal(c->sso, "never")) || login_session(&ignored, x, &s) != RESULT_OK ||
         GUARD(prompt_login, !fresh_enough(l, &s)) ||
-        !acr_enough(l, c, &s) || (c->upstream != NULL && !text_equal(c->upstream, s.upstream)))
+        !acr_enough(l, c, &s) || !way_fits(x, l, c, &s))
         return RESULT_OK;
     TRY(take_session(x, l, &s));
     /* OpenID Connect Core §3.1.2.1: with prompt=consent the person is asked, also for a client that is otherwise silent */
@@ -119,7 +129,9 @@ enum result sso_answer(struct exchange *x)
     struct fault ignored = {0};
     bool same = login_session(&ignored, x, &s) == RESULT_OK &&
                 !GUARD(sso_same_session, !text_equal(s.id_hash, json_text(j, "session")));
-    if (same && text_equal(answer, "continue"))
+    struct client c;
+    if (same && text_equal(answer, "continue") && store_client_get(&ignored, x->view, x->arena, l->client_id, &c) == RESULT_OK &&
+        way_fits(x, l, &c, &s)) /* the person may be elsewhere by now */
         return take_session(x, l, &s);
     l->rq.prompt = "login"; /* not me: the ID provider asks anew */
     return RESULT_OK;

@@ -164,6 +164,10 @@ static enum result refresh_link(struct exchange *x)
     x->dhis2 = l->dhis2;
     if (r == RESULT_OK && !text_equal(l->link.person_id, asking_of(x)->person_id))
         r = FAULT(&x->fault, RESULT_DENIED, "the identity is linked to somebody else now");
+    if (r == RESULT_OK && !login_password_kept(x->bridge, l->client_id, l->upstream)) {
+        reason = "password_not_offered"; /* turned off since */
+        r = FAULT(&x->fault, RESULT_DENIED, "login by password is not offered any more");
+    }
     return as_oauth(x, r, reason == NULL ? "not_linked" : reason);
 }
 static enum result refresh_person(struct exchange *x)

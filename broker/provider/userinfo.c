@@ -2,7 +2,7 @@
  * when it was made, so the endpoint reads no directory. */
 #include "private.h"
 
-static const char *const TOLD[] = {"email", "name", "given_name", "family_name", "preferred_username"};
+static const char *const TOLD[] = {"email", "name", "given_name", "family_name", "preferred_username", "amr"};
 
 static enum result userinfo(struct exchange *x)
 {

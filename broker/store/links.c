@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define PLAIN "upstream, iss, sub, person_key, person_id, method, state, created, last_used"
+#define IS_ENTRY "(upstream GLOB '" LINK_DIRECTORY "*')"
 #define SEALED_DN "store link dn"
 #define SEALED_CLAIMS "store link claims"
 
@@ -44,12 +45,13 @@ enum result store_link_get(struct fault *f, struct store_view *v, struct arena *
     return read_link(f, &st, a, out_r);
 }
 
-/* The oldest active link speaks for the person; a pending one only when there is no other. */
+/* The oldest active link speaks for the person, one of an ID provider before the entry's own; a pending one only when there is
+ * no other. */
 enum result store_link_by_person_id(struct fault *f, struct store_view *v, struct arena *a, const char *person_id,
                                     struct link *out_r)
 {
     static const char sql[] = "SELECT " PLAIN ", dn, claims FROM link WHERE person_id = ?"
-                              " ORDER BY state = 'active' DESC, created, rowid LIMIT 1";
+                              " ORDER BY state = 'active' DESC, " IS_ENTRY ", created, rowid LIMIT 1";
     CLEANUP(statement) struct statement st = {0};
     TRY(statement_open(f, v, sql, &st));
     put_text(&st, person_id);
@@ -122,14 +124,15 @@ enum result store_link_person(struct fault *f, struct store_view *v, struct aren
                               const char **person_id_r, bool *linked_r)
 {
     CLEANUP(statement) struct statement st = {0};
-    TRY(statement_open(f, v, "SELECT person_id FROM link WHERE person_key = ? ORDER BY created, rowid LIMIT 1", &st));
+    TRY(statement_open(f, v, "SELECT person_id, " IS_ENTRY " FROM link WHERE person_key = ? ORDER BY " IS_ENTRY ", created, rowid LIMIT 1", &st));
     put_text(&st, person_key);
     enum result r = statement_row(f, &st);
-    *linked_r = r == RESULT_OK;
+    *linked_r = false;
     if (r == RESULT_NOT_FOUND)
         return former_person(f, v, a, person_key, person_id_r);
     TRY(r);
     *person_id_r = get_text(&st, a);
+    *linked_r = get_int(&st) == 0;
     return statement_read(f, &st);
 }
 
@@ -200,7 +203,7 @@ enum result store_link_each(struct fault *f, struct store_view *v, struct arena 
 {
     static const char all[] = "SELECT " PLAIN ", dn, claims FROM link ORDER BY iss, sub";
     static const char of_person[] = "SELECT " PLAIN ", dn, claims FROM link WHERE person_key = ?"
-                                    " ORDER BY created, rowid";
+                                    " ORDER BY " IS_ENTRY ", created, rowid";
     CLEANUP(statement) struct statement st = {0};
     TRY(statement_open(f, v, person_key == NULL ? all : of_person, &st));
     if (person_key != NULL)

@@ -63,6 +63,18 @@ enum result store_attempt(struct fault *f, struct store_view *v, const char *key
     return statement_run(f, &st);
 }
 
+enum result store_attempt_return(struct fault *f, struct store_view *v, const char *key)
+{
+    CLEANUP(arena) struct arena *a = arena_new(ROW_MAX);
+    CLEANUP(statement) struct statement st = {0};
+    const char *hash;
+    NEED(f, a);
+    TRY(attempt_key(f, v, a, key, &hash));
+    TRY(statement_open(f, v, "UPDATE attempt SET count = max(count - 1, 0) WHERE key = ?", &st));
+    put_text(&st, hash);
+    return statement_run(f, &st);
+}
+
 enum result store_attempt_clear(struct fault *f, struct store_view *v, const char *key)
 {
     CLEANUP(arena) struct arena *a = arena_new(ROW_MAX);

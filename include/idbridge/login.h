@@ -120,8 +120,8 @@ bool login_password_offered(const struct exchange *x, const struct client *c, co
 size_t login_password_ways(const struct exchange *x, const struct client *c, const char *acr_values, const char **out, size_t max);
 /* May a refresh token of that upstream go on? True for ID providers. */
 bool login_password_kept(const struct bridge *b, const char *client_id, const char *upstream);
-/* Words for explain and doctor: "offered to a b from 10.0.0.0/8". */
-void login_password_describe(const struct bridge *b, const char *directory, struct buf *out);
+/* Words for explain and doctor: "offered to a b from 10.0.0.0/8". False: nowhere. */
+bool login_password_describe(const struct bridge *b, const char *directory, struct buf *out);
 void login_password_probe(struct bridge *b, struct arena *a, const char *directory, struct buf *findings);
 
 /* What happens when a login is complete is the application's affair: provider/ sets this once at start. It runs as a

@@ -94,12 +94,13 @@ CHECKED enum result store_client_each(struct fault *f, struct store_view *v, str
  * random id made at the first link of a person; it is DHIS2's openId and the sub of our own tokens; a second
  * identity of the same person shares it. `claims` is JSON text of what the ID provider proved at the last sign-in and
  * mapping may use. */
+#define LINK_DIRECTORY "directory:" /* upstream and iss of an identity that is the entry itself: login by its password */
 struct link {
     const char *upstream, *iss, *sub;
     const char *person_key, *person_id;
     const char *dn;     /* where the entry was last seen; a hint only */
     const char *claims; /* JSON object text */
-    const char *method; /* password | search | admin | import */
+    const char *method; /* password | search | admin | import | directory */
     const char *state;  /* active | pending (an administrator must approve) */
     int64_t created, last_used;
 };
@@ -115,7 +116,8 @@ CHECKED enum result store_link_set_state(struct fault *f, struct store_view *v, 
                                          const char *state);
 CHECKED enum result store_link_remove(struct fault *f, struct store_view *v, const char *iss, const char *sub);
 /* The person id of a directory entry: of its links, else the one it had before its last link was removed or moved.
- * RESULT_NOT_FOUND: it never was linked. *linked_r: it is linked now. */
+ * RESULT_NOT_FOUND: it never was linked. *linked_r: to an identity
+ * of an ID provider, now. */
 CHECKED enum result store_link_person(struct fault *f, struct store_view *v, struct arena *a, const char *person_key,
                                       const char **person_id_r, bool *linked_r);
 /* A person who has another entry now (hired anew) keeps the person id: all links of it go to that entry. */
@@ -186,6 +188,8 @@ CHECKED enum result store_once_seen(struct fault *f, struct store_view *v, const
  * before anything is verified (CVE-2024-4629, CVE-2023-47111). */
 CHECKED enum result store_attempt(struct fault *f, struct store_view *v, const char *key, int64_t now, int64_t window_s,
                                   int64_t *count_r);
+/* One of them was no wrong password after all: it is taken back. */
+CHECKED enum result store_attempt_return(struct fault *f, struct store_view *v, const char *key);
 CHECKED enum result store_attempt_clear(struct fault *f, struct store_view *v, const char *key);
 /* Deletes what expired, at most 10,000 rows of a kind in one call; called by the daemon every minute or so. */
 CHECKED enum result store_expire(struct fault *f, struct store_view *v, int64_t now);
