@@ -68,22 +68,6 @@ static bool has_claim_filter(const struct config *c, const char *const *names, s
     return false;
 }
 
-static bool text_listed(char *const *list, const char *word)
-{
-    for (; list != NULL && *list != NULL; list++)
-        if (text_equal(*list, word))
-            return true;
-    return false;
-}
-
-static bool has_claim_filter(const struct config *c, const char *const *names, size_t n, const char *directory)
-{
-    for (size_t i = 0; i < n; i++)
-        if ((directory == NULL || text_equal(names[i], directory)) && config_text(c, "directory", names[i], "claim_filter") != NULL)
-            return true;
-    return false;
-}
-
 enum result login_config_check(struct fault *f, const struct config *c)
 {
     const char *const *names, *directory = config_text(c, "link", NULL, "directory");
@@ -100,9 +84,6 @@ enum result login_config_check(struct fault *f, const struct config *c)
                      directory == NULL ? "" : " ", directory == NULL ? "" : directory);
     for (size_t k = 0; k < n; k++)
         TRY(offer_check(f, c, names[k]));
-    if (text_listed(config_list(c, "link", NULL, "method"), "search") && n > 0 && !has_claim_filter(c, names, n, directory))
-        return FAULT(f, RESULT_INVALID, "[link] method = search finds nobody: no [directory%s%.60s] has a claim_filter",
-                     directory == NULL ? "" : " ", directory == NULL ? "" : directory);
     while (directory != NULL && i < n && !text_equal(names[i], directory))
         i++;
     if (directory != NULL && i == n)
