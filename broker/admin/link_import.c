@@ -1,7 +1,7 @@
 /* `idbridge link import FILE`: many links at once, out of what a personnel office or an ID authority has. All lines are
  * stored in one transaction or none; each line that cannot be is told with its number and reason. The directories are
  * walked once, page by page, so 10,000 lines cost pages and not searches; a login name that the walk does not know goes
- * through `login_filter` as at linking.
+ * through `login_filter` as at linking. All that is asked before the transaction begins: logins do not wait for it.
  *
  * Columns: sub; upstream or iss (or --upstream); login, person_key, or the attribute that --by names; directory,
  * person_id, state where wanted. Others are left alone and named. */
@@ -17,16 +17,23 @@ struct entry_found {
     bool twice;
 };
 
+/* One line of the file: the link it asks for, or why it cannot be. */
+struct line {
+    struct line *next;
+    size_t number;
+    struct link link;
+    const char *why;
+};
+
 struct importing {
     struct admin ad;
     const char *path, *upstream, *directory, *by;
     bool dry_run;
     json_t *walked;  /* directory name -> {"login": {}, "key": {}, "by": {}}, each value -> address of an entry_found */
-    json_t *lines;   /* "iss sub" -> line */
+    json_t *seen;    /* "iss sub" -> line */
     json_t *unused;  /* columns that mean nothing here */
-    const char *text;
-    size_t len, added, there, refused;
-    struct store_view *view;
+    struct line *first, **last;
+    size_t added, there, refused;
     int64_t now;
 };
 
@@ -149,14 +156,13 @@ static enum result find_entry(struct importing *q, const json_t *row, struct lin
 static enum result find_provider(struct importing *q, const json_t *row, struct link *l)
 {
     struct fault *f = &q->ad.fault;
-    l->iss = json_text(row, "iss");
-    l->upstream = json_text(row, "upstream") != NULL ? json_text(row, "upstream") : q->upstream;
-    if (l->upstream == NULL && l->iss != NULL)
-        l->upstream = link_upstream_of(&q->ad.b, l->iss);
+    const char *iss = json_text(row, "iss");
+    if (l->upstream == NULL)
+        l->upstream = q->upstream != NULL ? q->upstream : iss != NULL ? link_upstream_of(&q->ad.b, iss) : NULL;
     const char *issuer = l->upstream == NULL ? NULL : upstream_issuer(q->ad.b.upstreams, l->upstream);
     if (issuer == NULL)
         return FAULT(f, RESULT_INVALID, "no ID provider: a column upstream or iss, or --upstream, must name a configured one");
-    if (l->iss != NULL && strcmp(l->iss, issuer) != 0)
+    if (iss != NULL && strcmp(iss, issuer) != 0)
         return FAULT(f, RESULT_INVALID, "iss is not the issuer of [upstream %.40s]", l->upstream);
     l->iss = issuer;
     return RESULT_OK;
@@ -166,33 +172,40 @@ static enum result seen_before(struct importing *q, size_t line, const struct li
 {
     const char *identity = arena_printf(q->ad.arena, "%s %s", l->iss, l->sub);
     NEED(&q->ad.fault, identity);
-    const json_t *first = json_object_get(q->lines, identity);
+    const json_t *first = json_object_get(q->seen, identity);
     if (first != NULL)
         return FAULT(&q->ad.fault, RESULT_CONFLICT, "the same identity as line %lld", (long long)json_integer_value(first));
-    (void)json_object_set_new(q->lines, identity, json_integer((json_int_t)line));
+    (void)json_object_set_new(q->seen, identity, json_integer((json_int_t)line));
     return RESULT_OK;
 }
 
-static enum result store_line(struct importing *q, size_t line, const json_t *row)
+static enum result copy_text(struct importing *q, const json_t *row, const char *column, size_t most, const char **out_r)
+{
+    const char *text = json_text(row, column);
+    if (text == NULL)
+        return RESULT_OK;
+    if (strlen(text) > most)
+        return FAULT(&q->ad.fault, RESULT_INVALID, "%s is longer than %zu characters", column, most);
+    *out_r = arena_strdup(q->ad.arena, text);
+    NEED(&q->ad.fault, *out_r);
+    return RESULT_OK;
+}
+
+static enum result read_line(struct importing *q, size_t line, const json_t *row, struct link *l)
 {
     struct fault *f = &q->ad.fault;
-    struct link l = {.claims = "{}", .method = "import", .state = "active", .created = q->now, .last_used = q->now,
-                     .sub = json_text(row, "sub"), .person_id = json_text(row, "person_id")};
-    bool there;
-    if (l.sub == NULL || strlen(l.sub) > 255) /* OpenID Connect Core §2: sub is at most 255 characters */
-        return FAULT(f, RESULT_INVALID, "no sub, or one of more than 255 characters");
-    if (l.person_id != NULL && strlen(l.person_id) > 64)
-        return FAULT(f, RESULT_INVALID, "person_id is longer than 64 characters");
-    if (json_text(row, "state") != NULL)
-        l.state = json_text(row, "state");
-    if (!text_has_word("active pending", l.state))
+    *l = (struct link){.claims = "{}", .method = "import", .state = "active", .created = q->now, .last_used = q->now};
+    TRY(copy_text(q, row, "sub", 255, &l->sub)); /* OpenID Connect Core §2 */
+    TRY(copy_text(q, row, "person_id", 64, &l->person_id));
+    TRY(copy_text(q, row, "state", 16, &l->state));
+    TRY(copy_text(q, row, "upstream", 64, &l->upstream));
+    if (l->sub == NULL)
+        return FAULT(f, RESULT_INVALID, "no sub");
+    if (!text_has_word("active pending", l->state))
         return FAULT(f, RESULT_INVALID, "state is active or pending");
-    TRY(find_provider(q, row, &l));
-    TRY(seen_before(q, line, &l));
-    TRY(find_entry(q, row, &l));
-    TRY(link_place(f, q->view, &q->ad, &l, false, &there));
-    *(there ? &q->there : &q->added) += 1;
-    return RESULT_OK;
+    TRY(find_provider(q, row, l));
+    TRY(seen_before(q, line, l));
+    return find_entry(q, row, l);
 }
 
 static void note_unused(struct importing *q, const json_t *row)
@@ -205,27 +218,52 @@ static void note_unused(struct importing *q, const json_t *row)
             (void)json_object_set_new(q->unused, name, json_true());
 }
 
-/* What this line cannot be ends this line; what ends them all is a dependency or the store. */
-static enum result each_line(void *arg, size_t line, const json_t *row)
+/* What is wrong with one line ends that line; what ends them all is a dependency or the store. */
+static bool of_the_line(enum result r)
+{
+    return r == RESULT_INVALID || r == RESULT_NOT_FOUND || r == RESULT_CONFLICT;
+}
+
+static enum result each_line(void *arg, size_t number, const json_t *row)
 {
     struct importing *q = arg;
+    struct line *line = arena_alloc(q->ad.arena, sizeof(*line));
+    NEED(&q->ad.fault, line);
     note_unused(q, row);
-    enum result r = store_line(q, line, row);
-    if (r != RESULT_INVALID && r != RESULT_NOT_FOUND && r != RESULT_CONFLICT)
+    line->number = number;
+    enum result r = read_line(q, number, row, &line->link);
+    if (of_the_line(r)) {
+        line->why = arena_strdup(q->ad.arena, q->ad.fault.detail);
+        NEED(&q->ad.fault, line->why);
+    } else if (r != RESULT_OK) {
         return r;
-    if (q->refused++ < REPORT_MAX)
-        (void)fprintf(stderr, "%s:%zu: %s\n", q->path, line, q->ad.fault.detail);
+    }
+    *q->last = line;
+    q->last = &line->next;
     return RESULT_OK;
 }
 
 /* ---- all of them --------------------------------------------------------------------------------------------------- */
 
+static enum result store_line(struct importing *q, struct store_view *v, struct line *line)
+{
+    bool there = false;
+    enum result r = line->why != NULL ? RESULT_INVALID : link_place(&q->ad.fault, v, &q->ad, &line->link, false, &there);
+    if (r == RESULT_OK)
+        *(there ? &q->there : &q->added) += 1;
+    if (!of_the_line(r))
+        return r;
+    if (q->refused++ < REPORT_MAX)
+        (void)fprintf(stderr, "%s:%zu: %s\n", q->path, line->number, line->why != NULL ? line->why : q->ad.fault.detail);
+    return RESULT_OK;
+}
+
 /* Also a dry run does all this, and is rolled back at the end: it says what the real one will say. */
 static enum result import(struct fault *f, struct store_view *v, void *arg)
 {
     struct importing *q = arg;
-    q->view = v;
-    TRY(link_table(f, q->ad.arena, q->text, q->len, each_line, q));
+    for (struct line *line = q->first; line != NULL; line = line->next)
+        TRY(store_line(q, v, line));
     if (q->refused > 0)
         return FAULT(f, RESULT_CONFLICT, "%zu lines cannot be linked: nothing was written", q->refused);
     return q->dry_run ? FAULT(f, RESULT_CONFLICT, "a dry run") : RESULT_OK;
@@ -241,21 +279,28 @@ static enum result check_by(struct importing *q)
                                              directory, q->by);
 }
 
-static enum result run(struct importing *q)
+static enum result read_file(struct importing *q)
 {
     char *text;
+    size_t len;
     q->walked = arena_json(q->ad.arena, json_object());
-    q->lines = arena_json(q->ad.arena, json_object());
+    q->seen = arena_json(q->ad.arena, json_object());
     q->unused = arena_json(q->ad.arena, json_object());
     q->now = clock_now();
+    q->last = &q->first;
     TRY(check_by(q));
-    TRY(admin_read_file(&q->ad, q->path, FILE_MAX, &text, &q->len));
-    q->text = text;
+    TRY(admin_read_file(&q->ad, q->path, FILE_MAX, &text, &len));
+    return link_table(&q->ad.fault, q->ad.arena, text, len, each_line, q);
+}
+
+static enum result run(struct importing *q)
+{
+    const char *name;
+    json_t *value;
+    TRY(read_file(q));
     enum result r = store_transaction(&q->ad.fault, q->ad.b.store, import, q);
     if (q->refused > REPORT_MAX)
         (void)fprintf(stderr, "and %zu lines more\n", q->refused - REPORT_MAX);
-    const char *name;
-    json_t *value;
     json_object_foreach(q->unused, name, value)
         (void)fprintf(stderr, "column not used: %s\n", name);
     if (q->dry_run && q->refused == 0 && r == RESULT_CONFLICT)
