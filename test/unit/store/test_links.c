@@ -124,6 +124,52 @@ static void a_person_with_two_identities(void **state)
     assert_int_equal(none, 0);
 }
 
+static void an_entry_keeps_its_person_id(void **state)
+{
+    struct rig *rig = *state;
+    const char *id = NULL;
+    bool linked = true;
+    REFUSED(store_link_person(F, rig_reader(rig), rig->arena, "staff:uuid-1", &id, &linked), RESULT_NOT_FOUND);
+    assert_false(linked);
+    add(rig, &nurse);
+    OK(store_link_person(F, rig_reader(rig), rig->arena, "staff:uuid-1", &id, &linked));
+    assert_string_equal(id, "p1");
+    assert_true(linked);
+    OK(store_link_remove(F, rig_begin(rig), ISS, "psut-1"));
+    rig_commit(rig);
+    id = NULL;
+    OK(store_link_person(F, rig_reader(rig), rig->arena, "staff:uuid-1", &id, &linked));
+    assert_string_equal(id, "p1");
+    assert_false(linked);
+}
+
+/* Hired anew: the identities go along with their person id, and the entry that was left gives it to nobody else. */
+static void a_person_follows_to_another_entry(void **state)
+{
+    struct rig *rig = *state;
+    struct link l = nurse;
+    const char *id = NULL;
+    bool linked = true;
+    add(rig, &nurse);
+    l.sub = "psut-2";
+    add(rig, &l);
+    struct store_view *v = rig_begin(rig);
+    OK(store_link_remove(F, v, ISS, "psut-2")); /* the entry remembers p1 */
+    OK(store_link_add(F, v, &l));
+    OK(store_link_follow(F, v, "p1", "staff:uuid-new"));
+    REFUSED(store_link_follow(F, v, "p-unknown", "staff:uuid-new"), RESULT_NOT_FOUND);
+    rig_commit(rig);
+    OK(store_link_get(F, rig_reader(rig), rig->arena, ISS, "psut-2", &l));
+    assert_string_equal(l.person_key, "staff:uuid-new");
+    assert_string_equal(l.person_id, "p1");
+    assert_null(l.dn);
+    assert_string_equal(l.claims, nurse.claims);
+    OK(store_link_person(F, rig_reader(rig), rig->arena, "staff:uuid-new", &id, &linked));
+    assert_string_equal(id, "p1");
+    REFUSED(store_link_person(F, rig_reader(rig), rig->arena, "staff:uuid-1", &id, &linked), RESULT_NOT_FOUND);
+    assert_false(linked);
+}
+
 /* A sealed value carried over to another row by somebody with the file is refused. */
 static void swapped_claims_do_not_open(void **state)
 {
@@ -142,7 +188,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_member_comes_back), TEST(an_identity_is_linked_once), TEST(touch_keeps_what_is_null),
         TEST(move_state_and_remove), TEST(unknown_identities), TEST(a_person_with_two_identities),
-        TEST(swapped_claims_do_not_open),
+        TEST(an_entry_keeps_its_person_id), TEST(a_person_follows_to_another_entry), TEST(swapped_claims_do_not_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
