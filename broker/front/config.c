@@ -13,7 +13,7 @@ const struct config_key front_config_keys[] = {
     {"listen", false, "queue", CONFIG_INT, CONFIG_OPTIONAL, "1024", NULL, 1, 65536,
      "Requests that may wait for those threads before new ones are told to come back later."},
     {"listen", false, "dependency_workers", CONFIG_INT, CONFIG_OPTIONAL, "16", NULL, 1, 256,
-     "Threads for each ID provider, for the directories and for each DHIS2."},
+     "Threads for each ID provider, each directory and each DHIS2."},
     {"listen", false, "dependency_queue", CONFIG_INT, CONFIG_OPTIONAL, "512", NULL, 1, 65536,
      "Requests that may wait for one such dependency."},
     {"listen", false, "drain", CONFIG_DURATION, CONFIG_OPTIONAL, "25s", NULL, 0, 300,

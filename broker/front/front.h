@@ -13,7 +13,7 @@ struct front {
     struct bridge *bridge;
     const struct route *const *tables;
     struct MHD_Daemon *daemon, *metrics;
-    struct pool *cpu, *directory, *clients;
+    struct pool *cpu, *clients;
     struct {
         enum where where;
         const char *name;

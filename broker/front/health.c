@@ -44,6 +44,14 @@ bool front_health(struct call *c, const char *path)
     return answer(c, 200, "ready\n");
 }
 
+static unsigned waiting_for(const struct front *fr, enum where where)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < fr->dependency_count; i++)
+        n += fr->dependencies[i].where == where ? pool_waiting(fr->dependencies[i].pool) : 0;
+    return n;
+}
+
 static enum MHD_Result metrics_handler(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
                                        const char *version, const char *upload, size_t *upload_size, void **state)
 {
@@ -61,7 +69,7 @@ static enum MHD_Result metrics_handler(void *cls, struct MHD_Connection *connect
     if (ok) {
         metric_set("idbridge_requests_open", NULL, atomic_load(&fr->open));
         metric_set("idbridge_queue_waiting", "pool=\"cpu\"", pool_waiting(fr->cpu));
-        metric_set("idbridge_queue_waiting", "pool=\"directory\"", pool_waiting(fr->directory));
+        metric_set("idbridge_queue_waiting", "pool=\"directory\"", waiting_for(fr, RUN_DIRECTORY));
         metrics_render(&b);
     } else {
         buf_text(&b, "not found\n");

@@ -275,7 +275,7 @@ static enum result add_dependencies(struct fault *f, struct front *fr, enum wher
     unsigned queue = (unsigned)config_number(cfg, "listen", NULL, "dependency_queue");
     for (size_t i = 0; i < n; i++) {
         if (fr->dependency_count == FRONT_DEPENDENCIES)
-            return FAULT(f, RESULT_INVALID, "more than %d ID providers and DHIS2 instances", FRONT_DEPENDENCIES);
+            return FAULT(f, RESULT_INVALID, "more than %d ID providers, directories and DHIS2 instances", FRONT_DEPENDENCIES);
         struct pool *p = pool_new(names[i], threads, queue);
         NEED(f, p);
         fr->dependencies[fr->dependency_count].where = where;
@@ -298,14 +298,13 @@ static enum result make_pools(struct fault *f, struct front *fr)
         workers = (unsigned)sysconf(_SC_NPROCESSORS_ONLN);
     fr->cpu = pool_new("cpu", workers, (unsigned)config_number(cfg, "listen", NULL, "queue"));
     NEED(f, fr->cpu);
-    fr->directory = pool_new("directory", (unsigned)config_number(cfg, "listen", NULL, "dependency_workers"),
-                             (unsigned)config_number(cfg, "listen", NULL, "dependency_queue"));
-    NEED(f, fr->directory);
     fr->clients = pool_new("clients", CLIENT_WORKERS, CLIENT_QUEUE);
     NEED(f, fr->clients);
     const char *const *names;
     size_t n = upstreams_names(b->upstreams, &names);
     TRY(add_dependencies(f, fr, RUN_UPSTREAM, names, n));
+    n = directories_names(b->directories, &names);
+    TRY(add_dependencies(f, fr, RUN_DIRECTORY, names, n));
     n = dhis2s_names(b->dhis2s, &names);
     return add_dependencies(f, fr, RUN_DHIS2, names, n);
 }
@@ -363,7 +362,6 @@ static void each_pool(struct front *fr, void (*act)(struct pool *))
 {
     for (size_t i = 0; i < fr->dependency_count; i++)
         act(fr->dependencies[i].pool);
-    act(fr->directory);
     act(fr->clients);
     act(fr->cpu);
 }

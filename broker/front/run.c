@@ -8,21 +8,29 @@
 /* A job that waited longer than this answers "come back later": the person has given up by then. */
 #define QUEUE_LIMIT_US (20 * 1000000LL)
 
+static const char *dependency_of(const struct exchange *x, enum where where)
+{
+    switch (where) {
+    case RUN_UPSTREAM: return x->upstream;
+    case RUN_DIRECTORY: return login_directory_of(x);
+    case RUN_DHIS2: return x->dhis2;
+    default: return NULL;
+    }
+}
+
 /* NULL: the step names a dependency that is not configured. Never another pool instead: a call that blocks would hold the
- * threads that sign. */
+ * threads that sign. But a directory that is gone from the configuration is asked nothing: its step only says so. */
 static struct pool *pool_for(const struct front *fr, const struct exchange *x, enum where where)
 {
-    if (where == RUN_DIRECTORY)
-        return fr->directory;
     if (where == RUN_CLIENT)
         return fr->clients;
-    if (where != RUN_UPSTREAM && where != RUN_DHIS2)
+    if (where != RUN_UPSTREAM && where != RUN_DIRECTORY && where != RUN_DHIS2)
         return fr->cpu;
-    const char *name = where == RUN_UPSTREAM ? x->upstream : x->dhis2;
+    const char *name = dependency_of(x, where);
     for (size_t i = 0; i < fr->dependency_count; i++)
         if (fr->dependencies[i].where == where && text_equal(fr->dependencies[i].name, name))
             return fr->dependencies[i].pool;
-    return NULL;
+    return where == RUN_DIRECTORY ? fr->cpu : NULL;
 }
 
 static void log_exchange(const struct call *c)

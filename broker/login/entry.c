@@ -13,6 +13,12 @@ const char *login_directory(const struct bridge *b)
     return directories_names(b->directories, &names) > 0 ? names[0] : "";
 }
 
+const char *login_directory_of(const struct exchange *x)
+{
+    const char *own = x->directory != NULL ? x->directory : login_password_directory(x->upstream);
+    return own != NULL ? own : login_directory(x->bridge);
+}
+
 enum result login_find_entry(struct fault *f, struct arena *a, const struct bridge *b, const char *directory, const char *login,
                              struct person *out_r)
 {

@@ -111,6 +111,7 @@ enum result login_load_link(struct fault *f, struct exchange *x, struct login *l
         *reason_r = "link_pending";
         return FAULT(f, RESULT_DENIED, "the link waits for approval");
     }
+    x->directory = arena_strndup(x->arena, l->link.person_key, strcspn(l->link.person_key, ":"));
     x->subject = keyed_hash(x->arena, x->bridge->master, "log-subject", l->link.person_id);
     if (login_password_directory(l->link.upstream) != NULL)
         return password_claims(f, x->view, x->arena, l);

@@ -94,6 +94,8 @@ CHECKED enum result login_explain(struct fault *f, struct arena *a, struct bridg
 
 /* The directory people are linked to: [link] directory, or the first one; "" when there is none. */
 const char *login_directory(const struct bridge *b);
+/* Which directory the next step of this exchange asks: the linked entry's, the one whose password is asked for, or that. */
+const char *login_directory_of(const struct exchange *x);
 /* By login name, in `directory`, or (NULL) in the first directory that has it, login_directory before the others. */
 CHECKED enum result login_find_entry(struct fault *f, struct arena *a, const struct bridge *b, const char *directory,
                                      const char *login, struct person *out_r);

@@ -83,6 +83,7 @@ struct exchange {
     struct store_view *view; /* RUN_STORE: the transaction; RUN_CPU: this thread's reader or NULL; else NULL */
     const char *upstream;    /* which ID provider RUN_UPSTREAM steps talk to; for the log line, too */
     const char *dhis2;       /* which DHIS2 RUN_DHIS2 steps talk to; for the log line, too */
+    const char *directory;   /* which directory RUN_DIRECTORY steps ask: that of the linked entry; NULL: login_directory_of */
     bool done;               /* the reply is complete: no further step */
     struct fault fault;
     const char *ref;         /* reference code of this request, for pages and log */
