@@ -164,13 +164,21 @@ static void a_full_table_stays_as_large_as_it_is(void **state)
     bool flag = false;
     size_t kept = 0;
     struct memory *m = memory_new(4, 60 * 1000000);
-    for (int i = 0; i < 100; i++)
-        memory_put(m, arena_printf(r->arena, "key %d", i), arena_printf(r->arena, "text %d", i), false);
-    for (int i = 0; i < 100; i++)
-        if (memory_get(m, r->arena, arena_printf(r->arena, "key %d", i), &text, &flag)) {
-            assert_string_equal(text, arena_printf(r->arena, "text %d", i));
+    char key[20], value[20];
+    assert_non_null(m);
+    for (int i = 0; i < 100; i++) {
+        (void)snprintf(key, sizeof key, "key %d", i);
+        (void)snprintf(value, sizeof value, "text %d", i);
+        memory_put(m, key, value, false);
+    }
+    for (int i = 0; i < 100; i++) {
+        (void)snprintf(key, sizeof key, "key %d", i);
+        (void)snprintf(value, sizeof value, "text %d", i);
+        if (memory_get(m, r->arena, key, &text, &flag)) {
+            assert_string_equal(text, value);
             kept++;
         }
+    }
     assert_in_range(kept, 1, 4);
     memory_free(m);
 }
@@ -180,7 +188,9 @@ static void *use(void *arg)
     struct memory *m = arg;
     struct arena *a = arena_new(8 << 20);
     for (int i = 0; i < 2000; i++) {
-        const char *text = NULL, *key = arena_printf(a, "%d", i % 7);
+        const char *text = NULL;
+        char key[12];
+        (void)snprintf(key, sizeof key, "%d", i % 7);
         bool flag = false;
         memory_put(m, key, key, false);
         if (memory_get(m, a, key, &text, &flag) && strcmp(text, key) != 0)

@@ -34,11 +34,15 @@ static inline struct entry entry_of(struct arena *a, const char *const *words)
         assert_non_null(equals);
         char *name = arena_strndup(a, *words, (size_t)(equals - *words));
         struct attribute *at = (struct attribute *)(uintptr_t)dir_attribute(&e, name);
+        assert_non_null(name);
         if (at == NULL) {
             at = &e.attributes[e.count++];
             *at = (struct attribute){.name = name, .values = arena_alloc(a, 8 * sizeof *at->values)};
         }
-        at->values[at->count++] = bytes_of(arena_strdup(a, equals + 1));
+        char *value = arena_strdup(a, equals + 1);
+        assert_non_null(at->values);
+        assert_non_null(value);
+        at->values[at->count++] = bytes_of(value);
     }
     return e;
 }
