@@ -217,6 +217,8 @@ static enum result give_away(struct fault *f, struct store_view *v, struct linki
     if (own == NULL && q->gone && !q->other)
         return FAULT(f, RESULT_INVALID, "the entry it had is gone: --same-person if they were hired anew (the DHIS2 account "
                                         "stays), --other-person if the link was wrong");
+    if (login_password_directory(q->iss) != NULL)
+        return FAULT(f, RESULT_INVALID, "that identity is the entry itself, who knows its password: it is nobody else's");
     const char *person_id = own != NULL ? own : random_id(q->ad.arena, 16);
     NEED(f, person_id);
     TRY(store_link_move(f, v, q->iss, q->sub, q->person.key, person_id, q->person.dn));

@@ -48,6 +48,7 @@ class Attack(NamedTuple):
 
 T, M, O, B, W, F, S, C = (f"test_{name}.py::test_" for name in ("tampered", "mix_up", "oauth_attacks", "browser_attacks", "wire", "floods",
                                                                "behind_tls", "canaries"))
+P, PASSWORDS = "test_passwords.py::test_", "flow/test_password_login.py::"
 UNIT, LINKING, REFUSALS = "unit/token/", "flow/test_linking.py::", "flow/test_refusals.py::"
 HIT = T + "tampered_answer_signs_nobody_in[%s]"
 JWE = T + "tampered_jwe_signs_nobody_in[%s]"
@@ -126,6 +127,19 @@ ATTACKS = [
         B + "ldap_injection_by_user_name_finds_nobody", LINKING + "test_an_empty_password_never_reaches_the_directory",
         "unit/directory/test_bind.c::refused_before_the_wire", "unit/directory/test_filter.c::logins_are_values"),
         {"account_status": (REFUSALS + "test_a_linked_person_who_may_not_work",)}),
+    Attack("password login where it is not offered", "cve 24; cve 27", (
+        P + "password_login_is_off_until_somebody_turns_it_on", P + "national_id_of_somebody_else_does_not_come_by_a_password",
+        PASSWORDS + "test_configuration_that_would_let_everybody_in_is_refused", PASSWORDS + "test_who_cannot_bind_is_told_no_more_than_a_stranger"), {
+        "password_where": (P + "password_login_is_for_listed_applications_only",),
+        "password_pinned": (P + "application_that_keeps_to_its_provider_is_not_in_a_networks_offer",),
+        "password_acr": (P + "application_that_demands_the_national_id_takes_no_password",),
+        "password_session": (P + "session_of_a_password_answers_only_where_passwords_may",),
+        "password_kept": (PASSWORDS + "test_turned_off_ends_refresh_tokens_and_sessions",)}),
+    Attack("password form that is sent by others, again, or to learn who exists", "cve 18; cve 24; cve 27", (
+        P + "password_form_of_another_browser_is_refused", P + "password_form_works_once", P + "password_login_gives_a_session_of_its_own",
+        P + "password_page_does_not_say_who_exists", P + "empty_password_never_reaches_the_directory"), {}),
+    Attack("one password tried on everybody", "cve 25", (P + "tries_of_both_pages_count_for_one_account", P + "a_clinic_behind_one_address_works"),
+           {"password_address": (P + "one_password_on_everybody_is_stopped_at_its_address",)}),
     Attack("password guessed in parallel", "cve 25", (LINKING + "test_tries_are_counted_before_the_bind",),
            {"link_tries": (F + "password_tries_are_counted_before_the_bind_however_parallel",)}),
     # ---- addresses
