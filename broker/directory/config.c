@@ -49,6 +49,8 @@ const struct config_key directory_config_keys[] = {
         "How old an answer about a group being in a group may be; a person's own groups are read every time; 0: ask always."),
     TEXT_KEY("disabled_attribute", "Attribute that marks a disabled account, beside what the server itself knows."),
     TEXT_KEY("disabled_value", "Value of disabled_attribute that means disabled."),
+    KEY("password_max_age", CONFIG_DURATION, CONFIG_OPTIONAL, "0", NULL, 0, 315360000,
+        "openldap: pwdMaxAge of its policy, to see expired passwords before a bind; 0: only the bind tells."),
     KEY("refuse", CONFIG_LIST, CONFIG_OPTIONAL, "disabled expired not_yet_valid locked_by_admin", NULL, 0, 0,
         "Account statuses that refuse every login: " DIR_STATUS_WORDS "; none: none of them."),
     KEY("refuse_password", CONFIG_LIST, CONFIG_OPTIONAL, "locked_by_passwords password_expired must_change logon_hours", NULL, 0, 0,

@@ -63,6 +63,7 @@ struct directory {
     int64_t group_cache_us;
     int64_t (*clock_us)(void); /* what that age is counted by: clock_monotonic_us, or a test's own */
     const char *disabled_attribute, *disabled_value;
+    int64_t password_max_age; /* seconds; 0: not known */
     unsigned refused[2]; /* bit per status: [1] for logins by the directory's password */
     int64_t network_timeout_us, search_timeout_us, idle_us;
     unsigned pool_size;

@@ -39,6 +39,7 @@ static enum result read_list(struct fault *f, const struct config *c, const char
 enum result dir_policy(struct fault *f, const struct config *c, struct directory *d)
 {
     unsigned by_password = 0;
+    d->password_max_age = config_number(c, "directory", d->name, "password_max_age");
     TRY(read_list(f, c, d->name, "refuse", &d->refused[0]));
     TRY(read_list(f, c, d->name, "refuse_password", &by_password));
     d->refused[0] |= always;

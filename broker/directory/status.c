@@ -3,7 +3,11 @@
  *
  * OpenLDAP: slapo-ppolicy(5) of 2.5, shadow(5) expiry as pam_unix reads it. Active Directory: [MS-ADTS] 2.2.16 and
  * msDS-User-Account-Control-Computed; times are 100 ns ticks since 1601. 389-ds: its Administration Guide on account
- * policies; krb* are FreeIPA's. A time that cannot be read refuses: nobody is let in by a typing mistake. */
+ * policies; krb* are FreeIPA's. A time that cannot be read refuses: nobody is let in by a typing mistake.
+ *
+ * Whose clock? Times in an entry are compared with the bridge's own; flags that a server computes when asked (AD's) and all
+ * that a bind answers go by the server's. Where the two differ, an account ends by the bridge's clock for the first, by the
+ * server's for the others: nothing is added or taken off for the difference. */
 #include "internal.h"
 
 #include <errno.h>
@@ -109,6 +113,7 @@ bool dir_time_parse(struct bytes value, int64_t *out_r)
 struct fact;
 struct look { /* at one value of one attribute */
     const struct fact *fact;
+    const struct directory *directory;
     const struct entry *entry;
     struct bytes value;
     int64_t now;
@@ -220,6 +225,21 @@ static bool is_zero_and_expires(const struct look *k)
     return parse_integer(k->value, &set) && set == 0 && (flags & UAC_DONT_EXPIRE_PASSWORD) == 0;
 }
 
+/* [MS-SAMR] 2.2.6.5: a bit for each hour of the week in UTC, from Sunday 00:00, the lowest of a byte first. A value of
+ * another length divides the week otherwise; no server makes one. */
+static bool is_closed_hour(const struct look *k)
+{
+    const int64_t hour = (k->now / 3600 + 4 * 24) % 168; /* 1970 began on a Thursday */
+    return k->value.len != 21 || (k->value.data[hour / 8] >> (hour % 8) & 1) == 0;
+}
+
+/* slapd keeps the age and no end; the policy is not the reader's to find, so the configuration says it. */
+static bool is_too_old(const struct look *k)
+{
+    int64_t t = 0, age = k->directory->password_max_age;
+    return age > 0 && (!dir_time_parse(k->value, &t) || t + age <= k->now);
+}
+
 enum { AD = DIRECTORY_AD, OL = DIRECTORY_OPENLDAP, DS = DIRECTORY_389DS };
 
 static const struct fact facts[] = {
@@ -229,11 +249,14 @@ static const struct fact facts[] = {
     {AD, "lockoutTime", ACCOUNT_LOCKED_BY_PASSWORDS, is_locked_without_flag, 0},
     {AD, uac_computed, ACCOUNT_PASSWORD_EXPIRED, is_expired_flag, UAC_PASSWORD_EXPIRED},
     {AD, "pwdLastSet", ACCOUNT_MUST_CHANGE, is_zero_and_expires, 0},
+    {AD, "logonHours", ACCOUNT_LOGON_HOURS, is_closed_hour, 0},
     {OL, "pwdStartTime", ACCOUNT_DISABLED, starts_after_end, 0},
     {OL, "pwdStartTime", ACCOUNT_NOT_YET_VALID, is_future, 0},
     {OL, "pwdEndTime", ACCOUNT_EXPIRED, is_past, 0},
     {OL, "pwdAccountLockedTime", ACCOUNT_LOCKED_BY_ADMIN, is_admin_lock, 0},
     {OL, "pwdAccountLockedTime", ACCOUNT_LOCKED_BY_PASSWORDS, is_password_lock, 0},
+    {OL, "pwdAccountTmpLockoutEnd", ACCOUNT_LOCKED_BY_PASSWORDS, is_future, 0},
+    {OL, "pwdChangedTime", ACCOUNT_PASSWORD_EXPIRED, is_too_old, 0},
     {OL | DS, "pwdReset", ACCOUNT_MUST_CHANGE, is_true, 0},
     {OL | DS, "shadowExpire", ACCOUNT_EXPIRED, is_past_day, 0},
     {DS, "nsAccountLock", ACCOUNT_DISABLED, is_true, 0},
@@ -258,11 +281,11 @@ size_t dir_status_attributes(enum directory_type type, const char **names, size_
     return n;
 }
 
-static bool fact_holds(const struct fact *fact, const struct entry *e, int64_t now)
+static bool fact_holds(const struct fact *fact, const struct directory *d, const struct entry *e, int64_t now)
 {
     const struct attribute *at = dir_attribute(e, fact->attribute);
     for (size_t i = 0; at != NULL && i < at->count; i++) {
-        struct look k = {fact, e, at->values[i], now};
+        struct look k = {fact, d, e, at->values[i], now};
         if (fact->holds(&k))
             return true;
     }
@@ -285,7 +308,7 @@ unsigned dir_status_holds(const struct directory *d, const struct entry *e, int6
     if (is_marked_disabled(d, e))
         holds |= 1U << ACCOUNT_DISABLED;
     for (size_t i = 0; i < COUNT_OF(facts); i++)
-        if ((facts[i].types & d->type) != 0 && fact_holds(&facts[i], e, now))
+        if ((facts[i].types & d->type) != 0 && fact_holds(&facts[i], d, e, now))
             holds |= 1U << facts[i].status;
     return holds;
 }

@@ -2,10 +2,7 @@
 """How do tests get a real Active Directory domain controller, with one person for each account state?
 
 Samba's AD DC, its LDAP service alone, on a loopback address of its own: its ports 389 and 636 cannot be changed, and
-binding them takes root. So this file is two programs. `SambaAd`, used by pytest fixtures, runs `samba_ad.py --cache DIR`
-as root, directly or through `sudo -n`; that second program owns the server and its folder, reports one JSON line when
-ready, takes commands on standard input, and ends and cleans up at its end of file, however the test run died.
-Where there is neither root nor sudo, `SambaAd.start` raises Unavailable, and the fixture skips with that reason.
+binding them takes root: `SambaAd`, used by pytest fixtures, runs this file as root (rooted.py says how, and how it ends).
 
 Provisioning takes five seconds and is kept in DIR (build/testcache) per Samba version; a start from there half a second.
 A second SambaAd has the same objectGUIDs and another address: a replica, as far as failover is concerned.
@@ -14,23 +11,20 @@ What the server answers for each state: test_directories.py. Source: MS-ADTS, an
 
 import argparse
 import base64
-import contextlib
-import fcntl
-import hashlib
-import json
-import os
 import random
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+SUPPORT = Path(__file__).resolve().parent
+sys.path.insert(0, str(SUPPORT))
+import account_table  # noqa: E402
+from rooted import Rooted, Unavailable, from_cache, obey, report  # noqa: E402
 from slapd import ENVIRONMENT, must, parse_ldif, run  # noqa: E402
 from tls import Authority  # noqa: E402
 
@@ -38,36 +32,24 @@ BASE, REALM = 'DC=ad,DC=test', 'AD.TEST'
 PEOPLE, GROUPS = f'OU=People,{BASE}', f'OU=Groups,{BASE}'
 ADMIN, ADMIN_PASSWORD = 'administrator@ad.test', 'Adm1n-Pass!'
 READER, READER_PASSWORD = 'bridge@ad.test', 'Read3r-Pass!'
-PASSWORD = 'Us3r-Pass!'
-IN_2020 = '132223104000000000'  # 100 ns ticks since 1601
+PASSWORD, IN_2020 = account_table.PASSWORD, account_table.LONG_AGO_FILETIME
 CACHE_DAYS = 20  # the ordinary users' password age counts from when the cache was made, and maxPwdAge is 42 days
 PORTS = (389, 636, 3268, 3269)
 SERVICES = 'epmapper, samr, lsarpc, netlogon, drsuapi, dssetup, unixinfo'
 
 # sAMAccountName -> attributes beyond the ordinary. 512 is a normal account, +2 disabled, +65536 password never expires.
 PERSONS = {
-    'normal': {},
+    **account_table.persons('ad'),
     'never': {'userAccountControl': '66048'},
-    'disabled': {'userAccountControl': '514'},
-    'expired': {'accountExpires': IN_2020},
-    'mustchange': {'pwdLastSet': '0'},
-    'oldpassword': {},  # pwdLastSet in 2020: set afterwards, see OLD_PASSWORD
-    'lockedout': {},  # three wrong passwords at every start
     'comma': {'cn': 'Banda, Ruth (R1) #7'},
     'sinhala': {'cn': 'නිමල් පෙරේරා', 'givenName': 'නිමල්', 'sn': 'පෙරේරා'},
     'nogroup': {},
-    'twin1': {'employeeNumber': '900100'},
-    'twin2': {'employeeNumber': '900100'},
 }
 NESTED = {'hiv-r1-d1': [n for n in PERSONS if n != 'nogroup'], 'hiv-r1': [], 'hiv': []}  # each is inside the next
 DOMAIN_POLICY = {'lockoutThreshold': '3', 'lockoutDuration': '-18000000000', 'lockOutObservationWindow': '-18000000000',
                  'maxPwdAge': '-36288000000000', 'minPwdAge': '0'}
 OLD_PASSWORD = f'dn: CN=oldpassword,{PEOPLE}\nchangetype: modify\nreplace: pwdLastSet\npwdLastSet: {IN_2020}\n'
 BYPASS_PASSWORD_RULES = '--controls=local_oid:1.3.6.1.4.1.7165.4.3.20:0'
-
-
-class Unavailable(Exception):
-    """There can be no domain controller here; the text says why."""
 
 
 # --- what is in the directory ---------------------------------------------------------------------------------------
@@ -109,9 +91,9 @@ def entries():
 
 # --- the program that runs as root ----------------------------------------------------------------------------------
 
-def provision(folder):
-    """A new domain under folder/dc, with its people, never started yet."""
-    dc = folder / 'dc'
+def provision(dc):
+    """A new domain in this folder, with its people, never started yet."""
+    folder = dc.parent
     options = {'interfaces': '127.0.0.1/8', 'bind interfaces only': 'yes', 'server services': 'ldap',
                'dcerpc endpoint servers': SERVICES, 'pid directory': dc / 'run', 'ncalrpc dir': dc / 'run/nc',
                'winbindd socket directory': dc / 'run/wb', 'ntp signd socket directory': dc / 'run/ntp',
@@ -127,24 +109,6 @@ def provision(folder):
     must('ldbadd', *database, input='\n'.join(entries()))
     must('ldbmodify', *database, BYPASS_PASSWORD_RULES, input=OLD_PASSWORD)
     (dc / 'made-in').write_text(str(folder))
-
-
-def unpack(cache, folder):
-    """folder/dc from the cache, which is made first where it is missing or old. One maker at a time."""
-    recipe = must('dpkg-query', '-W', 'samba-ad-dc').encode() + Path(__file__).read_bytes()
-    archive = cache / f'samba-{hashlib.sha256(recipe).hexdigest()[:12]}.tgz'
-    with open(cache / 'samba.lock', 'w') as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not archive.exists() or time.time() - archive.stat().st_mtime > CACHE_DAYS * 86400:
-            provision(folder)
-            with tarfile.open(f'{archive}.new', 'w:gz', compresslevel=1) as tar:
-                tar.add(folder / 'dc', 'dc')
-            for older in cache.glob('samba-*.tgz'):
-                older.unlink()
-            os.replace(f'{archive}.new', archive)
-            return
-    with tarfile.open(archive) as tar:
-        tar.extractall(folder)
 
 
 def free_address():
@@ -189,28 +153,20 @@ def launch(folder, host):
     return samba, authority.ca
 
 
-def obey(samba):
-    """One command a line, each answered: the caller may be another user and could not send signals itself."""
-    signals = {'pause': signal.SIGSTOP, 'resume': signal.SIGCONT, 'kill': signal.SIGKILL}
-    for line in sys.stdin:
-        samba.send_signal(signals[line.strip()])
-        if line.strip() == 'kill':
-            samba.wait(10)
-        print('done', flush=True)
-
-
 def serve(cache):
     folder = Path(tempfile.mkdtemp(prefix='ad', dir='/tmp'))  # short: samba's sockets must fit 107 bytes
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     samba = None
     try:
         host = free_address()
-        unpack(cache, folder)
+        from_cache(cache, 'samba-ad-dc', (__file__, SUPPORT / 'account_table.py'), folder / 'dc', provision, CACHE_DAYS)
         samba, ca = launch(folder, host)
-        print(json.dumps({'host': host, 'ca': ca.read_text()}), flush=True)
+        report(host=host, ca=ca.read_text())
         obey(samba)
-    except (Unavailable, RuntimeError, OSError, subprocess.SubprocessError) as problem:
-        print(json.dumps({'error': str(problem)}), flush=True)
+    except Unavailable as problem:
+        report(unavailable=str(problem))
+    except (RuntimeError, OSError, subprocess.SubprocessError) as problem:
+        report(error=str(problem))
     finally:
         if samba:
             samba.kill()
@@ -220,12 +176,14 @@ def serve(cache):
 
 # --- what tests use -------------------------------------------------------------------------------------------------
 
-class SambaAd:
-    """One domain controller. `directory` receives the CA; `cache` keeps the provisioned domain between runs."""
+class SambaAd(Rooted):
+    """One domain controller."""
 
-    def __init__(self, directory, cache):
-        self.directory, self.cache = Path(directory), Path(cache)
-        self.host = self.ca_file = self._program = None
+    program, why = Path(__file__).resolve(), 'the Active Directory tests, for ports 389 and 636,'
+
+    @property
+    def host(self):
+        return self.answer['host']
 
     @property
     def tls_url(self):
@@ -235,51 +193,6 @@ class SambaAd:
     def url(self):
         """For StartTLS: a bind without it is answered with 8, strongAuthRequired."""
         return f'ldap://{self.host}'
-
-    def _command(self):
-        command = ['/usr/bin/python3', '-B', str(Path(__file__).resolve()), '--cache', str(self.cache.resolve())]
-        if os.geteuid() == 0:
-            return command
-        if shutil.which('sudo') and run('sudo', '-n', 'true').returncode == 0:
-            return ['sudo', '-n', *command]
-        raise Unavailable('the Active Directory tests need root or sudo without a password, for ports 389 and 636')
-
-    def start(self):
-        command = self._command()
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self.cache.mkdir(parents=True, exist_ok=True)
-        self._program = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        answer = json.loads(self._program.stdout.readline() or '{"error": "samba_ad.py ended without a word"}')
-        if 'error' in answer:
-            self.stop()
-            raise RuntimeError(answer['error'])
-        self.host, self.ca_file = answer['host'], self.directory / 'ca.pem'
-        self.ca_file.write_text(answer['ca'])
-        return self
-
-    def _tell(self, command):
-        self._program.stdin.write(command + '\n')
-        self._program.stdin.flush()
-        if self._program.stdout.readline() != 'done\n':
-            raise RuntimeError(f'samba_ad.py did not {command}')
-
-    def pause(self):
-        self._tell('pause')
-
-    def resume(self):
-        self._tell('resume')
-
-    def kill(self):
-        self._tell('kill')
-
-    def stop(self):
-        if self._program is None:
-            return
-        with contextlib.suppress(BrokenPipeError):
-            self._program.stdin.close()
-        self._program.wait(30)
-        self._program.stdout.close()
-        self._program = None
 
     def client(self, tool, *arguments, dn=ADMIN, password=ADMIN_PASSWORD, url=None, **options):
         """Run an ldap-utils program against the domain controller, over ldaps unless told otherwise."""
@@ -293,11 +206,6 @@ class SambaAd:
     def bind(self, name, password):
         """Samba has no whoami: a base search shows whether the bind worked."""
         return self.client('ldapsearch', '-LLL', '-s', 'base', '-b', BASE, 'dn', dn=name, password=password)
-
-    __enter__ = start
-
-    def __exit__(self, *_):
-        self.stop()
 
 
 def main():

@@ -317,7 +317,8 @@ def domain(tmp_path_factory):
     server.stop()
 
 
-AD_DATA = {'disabled': '533', 'expired': '701', 'mustchange': '773', 'oldpassword': '532', 'lockedout': '775'}
+AD_DATA = {'disabled': '533', 'expired': '701', 'mustchange': '773', 'oldpassword': '532', 'lockedout': '775',
+           'offhours': '530'}
 
 
 @pytest.mark.parametrize('name', samba_ad.PERSONS)

@@ -2,7 +2,10 @@
  * where several hold. Sources: broker/directory/status.c. */
 #include "support.h"
 
-#define NOW 1790000000 /* 2026-09-21 */
+#define NOW 1790000000 /* 2026-09-21, Monday, 14:13:20 UTC: hour 38 of the week, bit 6 of byte 4 */
+#define FOUR_BYTES "\xff\xff\xff\xff"
+#define ALL_HOURS FOUR_BYTES FOUR_BYTES FOUR_BYTES FOUR_BYTES FOUR_BYTES "\xff"
+#define NOT_THIS_HOUR FOUR_BYTES "\xbf" "\xff\xff\xff" FOUR_BYTES FOUR_BYTES FOUR_BYTES "\xff"
 
 static const struct row {
     enum directory_type type;
@@ -27,6 +30,11 @@ static const struct row {
     {DIRECTORY_OPENLDAP, {"pwdStartTime=20200101000000Z", "pwdEndTime=20200101000000Z"}, ACCOUNT_DISABLED},
     {DIRECTORY_OPENLDAP, {"pwdStartTime=20990101000000Z", "pwdEndTime=20200101000000Z"}, ACCOUNT_DISABLED},
     {DIRECTORY_OPENLDAP, {"pwdStartTime=20200101000000Z", "pwdEndTime=20990101000000Z"}, ACCOUNT_OK},
+    {DIRECTORY_OPENLDAP, {"pwdChangedTime=20260623141320Z"}, ACCOUNT_PASSWORD_EXPIRED}, /* 90 days before, to the second */
+    {DIRECTORY_OPENLDAP, {"pwdChangedTime=20260623141321Z"}, ACCOUNT_OK},
+    {DIRECTORY_OPENLDAP, {"pwdChangedTime=long ago"}, ACCOUNT_PASSWORD_EXPIRED},
+    {DIRECTORY_OPENLDAP, {"pwdAccountTmpLockoutEnd=20260921141321Z"}, ACCOUNT_LOCKED_BY_PASSWORDS},
+    {DIRECTORY_OPENLDAP, {"pwdAccountTmpLockoutEnd=20260921141320Z"}, ACCOUNT_OK},
     {DIRECTORY_OPENLDAP, {"shadowExpire=18262"}, ACCOUNT_EXPIRED},
     {DIRECTORY_OPENLDAP, {"shadowExpire=0"}, ACCOUNT_EXPIRED},
     {DIRECTORY_OPENLDAP, {"shadowExpire=-1"}, ACCOUNT_OK},
@@ -53,6 +61,10 @@ static const struct row {
     {DIRECTORY_AD, {"userAccountControl=512", "msDS-User-Account-Control-Computed=8388608", "pwdLastSet=0"}, ACCOUNT_MUST_CHANGE},
     {DIRECTORY_AD, {"userAccountControl=512", "pwdLastSet=0"}, ACCOUNT_MUST_CHANGE},
     {DIRECTORY_AD, {"userAccountControl=66048", "pwdLastSet=0"}, ACCOUNT_OK},
+    {DIRECTORY_AD, {"userAccountControl=512", "logonHours=" ALL_HOURS}, ACCOUNT_OK},
+    {DIRECTORY_AD, {"userAccountControl=512", "logonHours=" NOT_THIS_HOUR}, ACCOUNT_LOGON_HOURS},
+    {DIRECTORY_AD, {"userAccountControl=512", "logonHours=" "\xff"}, ACCOUNT_LOGON_HOURS},
+    {DIRECTORY_AD, {"userAccountControl=512", "logonHours=" NOT_THIS_HOUR, "pwdLastSet=0"}, ACCOUNT_MUST_CHANGE},
     /* 389-ds and FreeIPA */
     {DIRECTORY_389DS, {"nsAccountLock=true"}, ACCOUNT_DISABLED},
     {DIRECTORY_389DS, {"nsAccountLock=FALSE"}, ACCOUNT_OK},
@@ -80,7 +92,8 @@ static const struct row {
 static void every_fact(void **state)
 {
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct directory d = {.type = rows[i].type, .disabled_attribute = "employeeType", .disabled_value = "disabled"};
+        struct directory d = {.type = rows[i].type, .disabled_attribute = "employeeType", .disabled_value = "disabled",
+                              .password_max_age = 90 * 86400};
         struct entry e = entry_of(*state, rows[i].words);
         enum account_status got = dir_status(&d, &e, NOW);
         if (got != rows[i].status)
@@ -111,7 +124,7 @@ static void attributes_asked_for(void **state)
         computed |= strcmp(names[i], "msDS-User-Account-Control-Computed") == 0;
         other |= strcmp(names[i], "nsAccountLock") == 0;
     }
-    assert_int_equal(n, 5);
+    assert_int_equal(n, 6);
     assert_true(computed);
     assert_false(other);
 }
