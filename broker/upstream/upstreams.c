@@ -110,16 +110,21 @@ static enum result check_claims(struct fault *f, const struct provider *p)
     return RESULT_OK;
 }
 
-/* "none" and misspelt words. HS* never verifies against public keys, whatever is listed (token/keys.c). */
+/* "none" and misspelt words are refused. HS* never verifies against public keys, whatever is listed (token/keys.c): who
+ * lists it is told. */
 static enum result check_algs(struct fault *f, const struct provider *p, const char *key)
 {
     static const char known[] = "RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 HS256 HS384 HS512";
     char *const *algs = provider_list(p, key);
     if (algs == NULL || *algs == NULL)
         return FAULT(f, RESULT_INVALID, "[upstream %.40s] %s is empty: no token would verify", p->name, key);
-    for (; *algs != NULL; algs++)
+    for (; *algs != NULL; algs++) {
         if (!text_has_word(known, *algs))
             return FAULT(f, RESULT_INVALID, "[upstream %.40s] %s: %.20s is none of %s", p->name, key, *algs, known);
+        if (text_has_prefix(*algs, "HS"))
+            log_event(LEVEL_WARN, "config", "upstream", p->name, "key", key, "alg", *algs, "why",
+                      "a provider's keys are public: HMAC with them proves nothing, leave it out", NULL);
+    }
     return RESULT_OK;
 }
 

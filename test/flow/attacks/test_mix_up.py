@@ -199,6 +199,7 @@ def test_hmac_with_a_published_key_is_refused(scene, evil):
     evil.kid = "evil-2"
     evil.change_keys = lambda h: {"keys": [*h["keys"], {"kty": "oct", "kid": "published", "k": b64(secret)}]}
     restart(m)
+    assert 'key=id_token_algs alg=HS256 why="a provider\'s keys are public' in m.log("bridge")  # and who listed it is told
     for kid, key in (("published", secret), ("evil-2", evil.key.export_to_pem())):
         evil.sign = lambda claims, header=None, kid=kid, key=key: _hs256(claims, kid, key)
         with nothing_happened(m):
