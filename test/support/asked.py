@@ -60,6 +60,12 @@ class Asked:
     def claims(self, claims):
         return self.ask("claims " + json.dumps(claims))
 
+    def key(self, key):
+        return self.ask("key " + key)
+
+    def bind(self, name, password):
+        return self.ask(f"bind {name} {password}")
+
     def clock(self, seconds):
         self.ask(f"clock {seconds}")
 

@@ -7,7 +7,7 @@ no text?
 
 `server.searches` lists what was asked: Search with base, scope, filter (RFC 4515 text), attributes, size_limit and controls. `answer`
 returns or yields Entry, Reference, Done, Raw, Wait, Hang and Close; without a Done the search ends with success. Values are str or
-bytes, DNs too. Every bind is taken. Loopback, plain LDAP, one thread per connection. Protocol: RFC 4511, BER as X.690 has it."""
+bytes, DNs too. Every bind is taken, unless `bind(dn, password)` gives such steps for it; `server.binds` lists both. Loopback, plain LDAP, one thread per connection. Protocol: RFC 4511, BER as X.690 has it."""
 import contextlib
 import socket
 import threading
@@ -183,7 +183,8 @@ def from_entries(entries):
 
 
 class LdapStandin:
-    def __init__(self, entries=None, answer=None, host="127.0.0.1"):
+    def __init__(self, entries=None, answer=None, host="127.0.0.1", bind=None):
+        self.bind, self.binds = bind or (lambda dn, password: ()), []
         self.answer = answer or from_entries(entries or [])
         self.searches, self.connections = [], 0
         self._listener = socket.create_server((host, 0))
@@ -227,7 +228,9 @@ class LdapStandin:
         (_, id_), (op, content), *more = parts(stream.read(size))
         id_ = number(id_)
         if op == BIND:
-            client.sendall(message(id_, result(0x61, SUCCESS)))
+            _, (_, dn), (_, password) = parts(content)
+            self.binds.append((dn.decode(), password.decode()))
+            return self._say(client, id_, self.bind(*self.binds[-1]), 0x61)
         elif op == EXTENDED:
             client.sendall(message(id_, result(0x78, 2, "no extended operations here")))
         elif op == SEARCH:
@@ -237,11 +240,11 @@ class LdapStandin:
                 client.sendall(message(id_, entry_op(Entry(""))) + message(id_, result(0x65, SUCCESS)))
                 return True
             self.searches.append(search)
-            return self._say(client, id_, search)
+            return self._say(client, id_, self.answer(search), 0x65)
         return op != UNBIND
 
-    def _say(self, client, id_, search):
-        for step in self.answer(search) or ():
+    def _say(self, client, id_, steps, done):
+        for step in steps or ():
             if isinstance(step, Entry):
                 client.sendall(message(id_, entry_op(step)))
             elif isinstance(step, Reference):
@@ -257,7 +260,7 @@ class LdapStandin:
             elif isinstance(step, Close):
                 return False
             else:
-                client.sendall(message(id_, result(0x65, step.code, step.text, step.referral), step.controls))
+                client.sendall(message(id_, result(done, step.code, step.text, step.referral), step.controls))
                 return True
-        client.sendall(message(id_, result(0x65, SUCCESS)))
+        client.sendall(message(id_, result(done, SUCCESS)))
         return True

@@ -1,7 +1,8 @@
-/* What does the folder make of this directory's answers? No tests of its own: test/flow/test_directory_groups.py starts the
- * servers, well-behaved and other ones, writes one command a line and judges the JSON that comes back, one object a line.
+/* What does the folder make of this directory's answers? No tests of its own: test/flow/test_directory_groups.py and
+ * test_people.py start the servers, well-behaved and other ones, write one command a line and judge the JSON that comes back, one object a line.
  *
  *     login NAME | claims JSON | key KEY      \xHH in NAME is that byte
+ *     bind NAME PASSWORD                      NAME is a login name, or a DN: that of an entry found before
  *     clock SECONDS                           what is kept about groups is that much older from now on
  *     memory                                  the most memory this program has had so far, in kB */
 #include "live.h"
@@ -38,6 +39,36 @@ static json_t *groups_of(const struct person *p)
     return list;
 }
 
+static json_t *names_of(const struct person *p)
+{
+    return json_pack("{s:s?, s:s?, s:s?, s:s?, s:O?}", "login", p->login, "display_name", p->display_name, "given_name", p->given_name,
+                     "mail", p->mail, "attributes", p->attributes);
+}
+
+/* As who types a password does: found by name, bound by the DN that was found. */
+static json_t *ask_bind(char *rest)
+{
+    struct fault f = {0};
+    struct person p = {0};
+    enum account_status said = ACCOUNT_UNREACHABLE;
+    CLEANUP(arena) struct arena *a = arena_new(4 << 20);
+    char *password = strrchr(rest, ' ');
+    if (password == NULL)
+        return json_pack("{s:s}", "result", "no command");
+    *password++ = '\0';
+    const char *name = rest;
+    enum result r = RESULT_OK;
+    if (directory_dn_normal(a, rest) == NULL) {
+        r = directory_by_login(&f, a, live, "staff", rest, &p);
+        name = p.dn == NULL ? "" : p.dn;
+    }
+    int64_t started = clock_monotonic_us();
+    if (r == RESULT_OK)
+        r = directory_bind(&f, a, live, "staff", name, password, &said);
+    return json_pack("{s:s, s:s, s:s, s:I}", "result", result_name(r), "detail", f.detail, "status", account_status_name(said), "us",
+                     (json_int_t)(clock_monotonic_us() - started));
+}
+
 static json_t *ask_person(const char *verb, char *rest)
 {
     struct fault f = {0};
@@ -55,9 +86,10 @@ static json_t *ask_person(const char *verb, char *rest)
     else
         r = directory_by_login(&f, a, live, "staff", rest, &p);
     getrusage(RUSAGE_SELF, &after);
-    return json_pack("{s:s, s:s, s:s, s:s?, s:s?, s:o, s:I, s:I}", "result", result_name(r), "detail", f.detail, "status",
+    return json_pack("{s:s, s:b, s:s, s:s, s:s?, s:s?, s:o, s:o, s:I, s:I}", "result", result_name(r), "unreachable",
+                     (int)directory_unreachable(live, "staff"), "detail", f.detail, "status",
                      account_status_name(p.status), "dn", r == RESULT_OK ? p.dn : NULL, "key", r == RESULT_OK ? p.key : NULL, "groups",
-                     r == RESULT_OK ? groups_of(&p) : json_array(), "us", (json_int_t)(clock_monotonic_us() - started), "cpu_us",
+                     r == RESULT_OK ? groups_of(&p) : json_array(), "names", r == RESULT_OK ? names_of(&p) : json_object(), "us", (json_int_t)(clock_monotonic_us() - started), "cpu_us",
                      (json_int_t)((after.ru_utime.tv_sec - before.ru_utime.tv_sec) * 1000000 + after.ru_utime.tv_usec - before.ru_utime.tv_usec));
 }
 
@@ -76,7 +108,9 @@ static json_t *obey(char *line)
         getrusage(RUSAGE_SELF, &u);
         return json_pack("{s:I}", "kb", (json_int_t)u.ru_maxrss);
     }
-    return rest == NULL ? json_pack("{s:s}", "result", "no command") : ask_person(line, rest);
+    if (rest == NULL)
+        return json_pack("{s:s}", "result", "no command");
+    return strcmp(line, "bind") == 0 ? ask_bind(rest) : ask_person(line, rest);
 }
 
 int main(void)
