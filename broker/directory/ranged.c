@@ -74,7 +74,7 @@ enum result dir_ranged(struct fault *f, struct arena *a, struct connection *c, c
     all->name = name;
     for (;; expected = next) {
         struct entries again = {NULL, 0};
-        if (part == NULL || !range_of(option, &first, &next) || first != expected)
+        if (part == NULL || part->count == 0 || !range_of(option, &first, &next) || first != expected)
             return FAULT(f, RESULT_UNAVAILABLE, "the directory broke off in the middle of the values of %s", name);
         TRY(append(f, a, all, part));
         if (next == 0)
