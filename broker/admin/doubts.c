@@ -124,7 +124,10 @@ size_t admin_rule_doubts(const struct config *c, const char *rule_text)
         doubt(&d, "there is no [dhis2 %.60s] in the configuration: it gives nothing", dhis2);
     check_names(&d, true, json_object_get(when, "attributes"));
     check_names(&d, false, json_object_get(when, "claims"));
-    json_object_foreach(json_object_get(rule, "give"), kind, list)
-        json_array_foreach(list, i, ref) check_template(&d, json_string_value(ref));
+    json_object_foreach(json_object_get(rule, "give"), kind, list) {
+        json_array_foreach(list, i, ref) {
+            check_template(&d, json_string_value(ref));
+        }
+    }
     return d.doubts;
 }

@@ -186,7 +186,7 @@ static int link_add(int argc, char **argv)
                                             {"replace", no_argument, NULL, 'x'}, {NULL, 0, NULL, 0}};
     struct linking q = {0};
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
-        const char *unused, **to = o == 'u' ? &q.upstream : o == 's' ? &q.sub : o == 'l' ? &q.login : o == 'd' ? &q.directory
+        const char *unused = NULL, **to = o == 'u' ? &q.upstream : o == 's' ? &q.sub : o == 'l' ? &q.login : o == 'd' ? &q.directory
                                  : o == 'r' ? &q.ref : o == 'p' ? &q.person_id : &unused;
         if (o == '?')
             return 2;
