@@ -153,13 +153,25 @@ static enum result find_entry(struct importing *q, const json_t *row, struct lin
 
 /* ---- one line ------------------------------------------------------------------------------------------------------ */
 
+/* An entry's own identity (login by its password) is its own issuer; it comes out of `link list --csv`, too. */
+static const char *issuer_of(const struct bridge *b, const char *upstream)
+{
+    const char *const *names, *directory = login_password_directory(upstream);
+    size_t n = directories_names(b->directories, &names), i = 0;
+    if (directory == NULL)
+        return upstream_issuer(b->upstreams, upstream);
+    while (i < n && strcmp(names[i], directory) != 0)
+        i++;
+    return i < n ? upstream : NULL;
+}
+
 static enum result find_provider(struct importing *q, const json_t *row, struct link *l)
 {
     struct fault *f = &q->ad.fault;
     const char *iss = json_text(row, "iss");
     if (l->upstream == NULL)
         l->upstream = q->upstream != NULL ? q->upstream : iss != NULL ? link_upstream_of(&q->ad.b, iss) : NULL;
-    const char *issuer = l->upstream == NULL ? NULL : upstream_issuer(q->ad.b.upstreams, l->upstream);
+    const char *issuer = l->upstream == NULL ? NULL : issuer_of(&q->ad.b, l->upstream);
     if (issuer == NULL)
         return FAULT(f, RESULT_INVALID, "no ID provider: a column upstream or iss, or --upstream, must name a configured one");
     if (iss != NULL && strcmp(iss, issuer) != 0)

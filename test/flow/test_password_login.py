@@ -12,7 +12,7 @@ from ministry import ACR
 
 ACR_PASSWORD = "urn:oasis:names:tc:SAML:2.0:ac:classes:PasswordProtectedTransport"
 CHANGE = "https://passwords.health.example/"
-SETTINGS = {"directory staff": {"password_login_clients": "dhis2-login clinic clinic-too asking strict",
+SETTINGS = {"directory staff": {"password_login_clients": "dhis2-login clinic clinic-too asking strict nobody",
                                 "password_login_label": "Staff account", "password_change_url": CHANGE}}
 WAY = "upstream=directory%3Astaff"
 CLINIC = {"X-Forwarded-For": "10.20.3.4"}
@@ -133,11 +133,14 @@ def test_amr_says_pwd(ministry, clinic):
     assert 'how={"by":"password"' in row and '"upstream":"directory:staff"' in row and ACR_PASSWORD in row
 
 
-def test_the_dhis2_token_is_as_ever(ministry):
-    """DHIS2 maps `email` to openId and reads nothing else."""
-    m = ministry
-    asked = [row for row in m.control("dhis2", "requests", method="GET") if "code=" in row["path"]]
-    assert asked and "Signed in as Amina Diallo" in sign_in(m, "amina.diallo").text
+def test_the_dhis2_profile_is_as_ever(ministry):
+    """DHIS2 maps `email` to openId; userinfo holds that and nothing else."""
+    other = App(ministry, "asking", options=("--dhis2", "hmis"))
+    answer = tokens(other, "amina.diallo")
+    person = links(ministry, "amina.diallo")[0]["person"]
+    assert claims_of(answer["id_token"])["email"] == person and "amr" not in claims_of(answer["access_token"])
+    status, body = other.userinfo(answer["access_token"])
+    assert status == 200 and json.loads(body) == {"sub": person, "email": person}
 
 
 def test_the_session_keeps_amr_and_answers_where_passwords_may(ministry, clinic):
@@ -161,6 +164,26 @@ def test_refresh_asks_the_directory_again_with_the_policy_of_passwords(ministry,
     finally:
         unlock(m, uid)
     assert clinic.refresh(answer["refresh_token"])[0] == 200
+
+
+def test_a_session_is_asked_for_its_password_policy_too(ministry, clinic):
+    m, uid, browser = ministry, "abebe.bekele", Browser()
+    assert "code" in clinic.answer(sign_in(clinic, uid, browser=browser))
+    lock(m, uid)
+    try:
+        refusal(m, browser.get(clinic.url(), follow=clinic.stays), "person_locked_by_passwords", 403)
+    finally:
+        unlock(m, uid)
+    assert "code" in clinic.answer(browser.get(clinic.url(), follow=clinic.stays))
+
+
+def test_starting_again_asks_for_the_password_again(ministry, clinic):
+    browser, page = at_form(clinic)
+    transaction = next(name for name in browser.cookies() if name.startswith("idb-login-")).removeprefix("idb-login-")
+    again = browser.get(f"{ministry.issuer}/restart?login={transaction}&other=1")
+    assert again.form("/password")["fields"]["state"] != page.form("/password")["fields"]["state"]
+    page = browser.submit(again.form("/password"), username="amina.diallo", password=DEMO_PASSWORD, follow=clinic.stays)
+    assert clinic.answer(page)["state"] == "app-state"
 
 
 def lock(m, uid):
@@ -282,9 +305,13 @@ def test_doctor_and_explain_say_where(ministry):
     m = ministry
     said = m.run("doctor", check=False).stdout
     assert "login by this directory's password is offered to dhis2-login clinic" in said
-    assert "password_login_clients names asking, and no application of that name is registered" in said
+    assert "password_login_clients names nobody, and no application of that name is registered" in said
     said = m.run("explain", "mara.mustchange", check=False).stdout
     assert "password  offered to dhis2-login clinic" in said and "the directory password must be changed" in said
+    row = next(row for row in links(m, "amina.diallo") if row["iss"] == "directory:staff")
+    assert "sign-in   allowed" in m.run("explain", f"{row['iss']} {row['sub']}").stdout
+    exported = m.run("link", "list", "--csv").stdout
+    assert "directory:staff" in exported and m.run("link", "import", "--dry-run", "-", text=exported).returncode == 0
     said = m.run("explain", "amina.diallo", check=False).stdout
     assert "would be let in with the right one" in said
 

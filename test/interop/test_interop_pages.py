@@ -36,6 +36,7 @@ def messages(language):
 def ministry(make_ministry):
     other = {"issuer": "https://id.work.example", "client_id": "any", "label": "Staff smart card", "userinfo": "json"}
     ministry = make_ministry(settings={"link": {"tries": "1000", "smtp": "smtp://127.0.0.1:9", "mail_from": "bridge@health.example"},
+                                       "directory staff": {"password_login_clients": "clinic"},
                                        "upstream smart-card": other}, client_options=("--upstream", "national-id"))
     ministry.run("link", "add", "--upstream", "national-id", "--sub", sub_of(IDS["samuel.okoro"]), "--login", "samuel.okoro")
     ministry.run("link", "add", "--upstream", "national-id", "--sub", sub_of(IDS["dina.disabled"]), "--login", "dina.disabled")
@@ -52,6 +53,11 @@ def portal(ministry):
 @pytest.fixture(scope="module")
 def chooser(ministry):
     return App(ministry, "chooser", redirect_uri=ministry.dhis2 + "/login/", name="Stock register", options=("--sso", "ask"))
+
+
+@pytest.fixture(scope="module")
+def clinic(ministry):
+    return App(ministry, "clinic", redirect_uri=ministry.dhis2 + "/login/", name="Clinic register", options=("--sso", "ask"))
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +119,20 @@ def test_linking_page(walk, portal):
     walk.browser.click("button.main")
     walk.look("link-wrong", "link.title")
     assert walk.browser.find("[role=alert]").text == walk.texts["link.wrong"]
+
+
+def test_password_page(walk, clinic):
+    """Where the directory's password is a way to sign in: the page that asks which, and the form."""
+    walk.browser.open(clinic.url())
+    walk.look("choose-password", "choose.title")
+    assert walk.texts["password.choice"] in walk.browser.text
+    walk.browser.open(clinic.url(upstream="directory:staff"))
+    walk.look("password", "password.title")
+    walk.browser.fill("[name=username]", "amina.diallo")
+    walk.browser.fill("[name=password]", "wrong")
+    walk.browser.click("button.main")
+    walk.look("password-wrong", "password.title")
+    assert walk.browser.find("[role=alert]").text == walk.texts["password.wrong"]
 
 
 def test_continue_and_logout_pages(walk, portal):

@@ -35,6 +35,15 @@ static const struct block linking[] = {{BLOCK_NOTICE, .key = "link.wrong"},
                                        {.kind = BLOCK_FORM_END},
                                        {BLOCK_TEXT, .key = "link.told"},
                                        {BLOCK_END}};
+static const struct block password[] = {{BLOCK_NOTICE, .key = "password.wrong"},
+                                        {BLOCK_TEXT, .key = "password.intro"},
+                                        {BLOCK_FORM, .value = "/password"},
+                                        {BLOCK_HIDDEN, .name = "state", .value = "c2VhbGVk"},
+                                        {BLOCK_FIELD, .key = "link.user", .name = "username", .value = "a.diallo"},
+                                        {BLOCK_PASSWORD, .key = "link.password", .name = "password"},
+                                        {BLOCK_BUTTON, .key = "password.button"},
+                                        {.kind = BLOCK_FORM_END},
+                                        {BLOCK_END}};
 static const struct block asking[] = {{BLOCK_FORM, .value = "/continue"},
                                       {BLOCK_HIDDEN, .name = "state", .value = "c2VhbGVk"},
                                       {BLOCK_BUTTON, .key = "sso.continue", .name = "choice", .value = "continue"},
@@ -65,6 +74,7 @@ static const struct {
     {"expired", "error.title", login_expired}, {"refused", "error.title", refused}, {"several", "error.title", several},
     {"link", "link.title", linking},           {"sso", "sso.title", asking},        {"choose", "choose.title", choosing},
     {"logout", "logout.title", leaving},       {"left", "logout.title", left},      {"home", "home.title", home},
+    {"password", "password.title", password},
 };
 
 static const struct param args[] = {{"application", "HMIS"},
