@@ -90,12 +90,13 @@ static void add_escaped(struct line *l, unsigned char c)
     }
 }
 
-static bool needs_quotes(const unsigned char *s, size_t n)
+/* Letters, digits and most signs: most values hold nothing else. */
+static size_t simple_length(const unsigned char *s, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (s[i] == ' ' || s[i] == '=' || s[i] >= 0x80 || plain_length(s + i, n - i) == 0)
-            return true;
-    return n == 0;
+    size_t i = 0;
+    while (i < n && s[i] > ' ' && s[i] < 0x7f && s[i] != '"' && s[i] != '\\' && s[i] != '=')
+        i++;
+    return i;
 }
 
 static void add_value(struct line *l, const char *value)
@@ -105,10 +106,12 @@ static void add_value(struct line *l, const char *value)
     bool cut = value[n] != '\0';
     while (cut && n > 0 && (s[n] & 0xc0) == 0x80) /* not in the middle of a character */
         n--;
-    bool quotes = cut || needs_quotes(s, n);
+    size_t simple = simple_length(s, n);
+    bool quotes = cut || n == 0 || simple < n;
     if (quotes)
         add_text(l, "\"");
-    for (size_t i = 0; i < n;) {
+    add(l, value, simple);
+    for (size_t i = simple; i < n;) {
         size_t len = plain_length(s + i, n - i);
         if (len == 0)
             add_escaped(l, s[i++]);

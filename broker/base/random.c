@@ -2,17 +2,18 @@
 #define OPENSSL_SUPPRESS_DEPRECATED /* see sha256 */
 #include "internal.h"
 
-#include <openssl/crypto.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <string.h>
 
 #define SHA256_BLOCK 64
 
+/* explicit_bzero(3) is memset() that no compiler leaves out. OPENSSL_cleanse goes by words: 16 KiB, which libcurl frees
+ * after every call, take it five times as long. */
 void wipe(void *p, size_t n)
 {
     if (p != NULL && n > 0)
-        OPENSSL_cleanse(p, n);
+        explicit_bzero(p, n);
 }
 
 enum result random_bytes(struct fault *f, void *out, size_t n)

@@ -48,10 +48,12 @@ static bool hkdf(const struct master *m, const char *info, unsigned char out[MAS
     return ok;
 }
 
-static bool find_derived(const struct derived_keys *d, const char *info, unsigned char out[MASTER_KEY])
+static bool find_derived(const struct derived_keys *d, const char *use, const char *purpose, unsigned char out[MASTER_KEY])
 {
+    size_t n = strlen(use);
     for (size_t i = 0; i < d->count; i++) {
-        if (strcmp(d->keys[i].info, info) == 0) {
+        const char *info = d->keys[i].info;
+        if (strncmp(info, use, n) == 0 && info[n] == ':' && strcmp(info + n + 1, purpose) == 0) {
             memcpy(out, d->keys[i].key, MASTER_KEY);
             return true;
         }
@@ -61,10 +63,10 @@ static bool find_derived(const struct derived_keys *d, const char *info, unsigne
 
 static void keep_derived(struct derived_keys *d, const char *info, const unsigned char key[MASTER_KEY])
 {
-    unsigned char twin[MASTER_KEY];
     size_t n = strlen(info) + 1;
-    bool known = find_derived(d, info, twin); /* another thread was faster */
-    wipe(twin, sizeof twin);
+    bool known = false; /* another thread was faster */
+    for (size_t i = 0; i < d->count && !known; i++)
+        known = strcmp(d->keys[i].info, info) == 0;
     if (known || d->count == COUNT_OF(d->keys) || n > sizeof d->keys[0].info)
         return;
     memcpy(d->keys[d->count].info, info, n);
@@ -77,16 +79,14 @@ static void keep_derived(struct derived_keys *d, const char *info, const unsigne
 static bool derive(const struct master *m, const char *use, const char *purpose, unsigned char out[MASTER_KEY])
 {
     char info[128];
-    int n = snprintf(info, sizeof info, "%s:%s", use, purpose);
-    if (n < 0 || (size_t)n >= sizeof info)
-        return false;
     struct derived_keys *d = m->derived;
     pthread_mutex_lock(&d->lock);
-    bool found = find_derived(d, info, out);
+    bool found = find_derived(d, use, purpose, out);
     pthread_mutex_unlock(&d->lock);
     if (found)
         return true;
-    if (!hkdf(m, info, out))
+    int n = snprintf(info, sizeof info, "%s:%s", use, purpose);
+    if (n < 0 || (size_t)n >= sizeof info || !hkdf(m, info, out))
         return false;
     pthread_mutex_lock(&d->lock);
     keep_derived(d, info, out);
@@ -95,6 +95,28 @@ static bool derive(const struct master *m, const char *use, const char *purpose,
 }
 
 /* ---- AES-256-GCM ---------------------------------------------------------------------------------- */
+
+/* Looked up once: EVP_aes_256_gcm() makes OpenSSL 3 look through its providers at every use (crypto(7), "Performance"). */
+static EVP_CIPHER *gcm;
+static pthread_once_t gcm_once = PTHREAD_ONCE_INIT;
+
+static void gcm_end(void)
+{
+    EVP_CIPHER_free(gcm);
+}
+
+static void gcm_fetch(void)
+{
+    gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+    if (gcm != NULL)
+        (void)OPENSSL_atexit(gcm_end);
+}
+
+static const EVP_CIPHER *aes_256_gcm(void)
+{
+    pthread_once(&gcm_once, gcm_fetch);
+    return gcm; /* NULL: no memory then; nothing is sealed or opened */
+}
 
 static bool add_aad(EVP_CIPHER_CTX *c, const char *aad)
 {
@@ -106,8 +128,9 @@ static bool add_aad(EVP_CIPHER_CTX *c, const char *aad)
 static bool encrypt(const unsigned char key[MASTER_KEY], const char *aad, struct bytes plain, unsigned char *out)
 {
     int n = 0;
+    const EVP_CIPHER *cipher = aes_256_gcm();
     CLEANUP(cipher) EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
-    return c != NULL && EVP_EncryptInit_ex(c, EVP_aes_256_gcm(), NULL, key, out) == 1 && add_aad(c, aad) &&
+    return c != NULL && cipher != NULL && EVP_EncryptInit_ex(c, cipher, NULL, key, out) == 1 && add_aad(c, aad) &&
            (plain.len == 0 || EVP_EncryptUpdate(c, out + NONCE, &n, plain.data, (int)plain.len) == 1) &&
            EVP_EncryptFinal_ex(c, out + NONCE + plain.len, &n) == 1 &&
            EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_GET_TAG, TAG, out + NONCE + plain.len) == 1;
@@ -120,9 +143,10 @@ static enum result decrypt(struct fault *f, const unsigned char key[MASTER_KEY],
     int n = 0;
     size_t len = sealed.len - NONCE - TAG;
     unsigned char tag[TAG];
+    const EVP_CIPHER *cipher = aes_256_gcm();
     memcpy(tag, sealed.data + NONCE + len, TAG);
     CLEANUP(cipher) EVP_CIPHER_CTX *c = EVP_CIPHER_CTX_new();
-    if (c == NULL || EVP_DecryptInit_ex(c, EVP_aes_256_gcm(), NULL, key, sealed.data) != 1 || !add_aad(c, aad) ||
+    if (c == NULL || cipher == NULL || EVP_DecryptInit_ex(c, cipher, NULL, key, sealed.data) != 1 || !add_aad(c, aad) ||
         (len > 0 && EVP_DecryptUpdate(c, out, &n, sealed.data + NONCE, (int)len) != 1) ||
         EVP_CIPHER_CTX_ctrl(c, EVP_CTRL_AEAD_SET_TAG, TAG, tag) != 1)
         return FAULT(f, RESULT_INTERNAL, "decryption could not run");
