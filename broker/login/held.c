@@ -12,13 +12,18 @@ static const char *by_name(enum grant_by by)
     return names[by];
 }
 
+static bool is_of(const json_t *row, enum grant_kind k, enum grant_by by, const char *ref)
+{
+    return text_equal(json_text(row, "kind"), grant_kind_name(k)) && text_equal(json_text(row, "by"), by_name(by)) &&
+           text_equal(json_text(row, "ref"), ref);
+}
+
 static const json_t *find(const json_t *before, enum grant_kind k, enum grant_by by, const char *ref)
 {
     size_t i;
     json_t *row;
     json_array_foreach(before, i, row)
-        if (text_equal(json_text(row, "kind"), grant_kind_name(k)) && text_equal(json_text(row, "by"), by_name(by)) &&
-            text_equal(json_text(row, "ref"), ref))
+        if (is_of(row, k, by, ref))
             return row;
     return NULL;
 }
@@ -61,13 +66,29 @@ enum result held_load(struct fault *f, struct arena *a, struct bridge *b, const 
     return read_held(f, a, v, l, &h->before);
 }
 
+/* The same grants by the same rules in the same order: there is nothing to write. */
+static bool unchanged(const json_t *before, const struct grants *now)
+{
+    if (before == NULL || json_array_size(before) != now->count)
+        return false;
+    for (size_t i = 0; i < now->count; i++) {
+        const struct granted *g = &now->list[i];
+        const json_t *row = json_array_get(before, i);
+        if (!is_of(row, g->kind, g->by, g->ref) || !text_equal(json_text(row, "rule"), g->rule))
+            return false;
+    }
+    return true;
+}
+
 enum result held_record(struct fault *f, struct exchange *x, const struct login *l)
 {
     struct held before = {0};
-    json_t *held = arena_json(x->arena, json_array());
     int64_t now = clock_now();
-    NEED(f, held);
     TRY(read_held(f, x->arena, x->view, l, &before.before));
+    if (unchanged(before.before, &l->grants))
+        return RESULT_OK;
+    json_t *held = arena_json(x->arena, json_array());
+    NEED(f, held);
     for (size_t i = 0; i < l->grants.count; i++) {
         const struct granted *g = &l->grants.list[i];
         int64_t since = held_since(&before, g);
@@ -76,8 +97,6 @@ enum result held_record(struct fault *f, struct exchange *x, const struct login 
         if (json_array_append_new(held, row) != 0)
             return FAULT(f, RESULT_INTERNAL, "out of memory");
     }
-    if (before.before != NULL && json_equal(before.before, held))
-        return RESULT_OK;
     const char *text = json_compact(x->arena, held);
     NEED(f, text);
     return store_held_put(f, x->view, l->link.person_id, l->dhis2, text, now);
