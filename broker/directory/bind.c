@@ -59,17 +59,20 @@ bool dir_bind_status(enum directory_type type, const struct bind_answer *answer,
     return false;
 }
 
-/* A control of more than a few bytes is no password policy response (CVE-2026-9801 was one of gigabytes). */
-static int policy_error(LDAP *ld, LDAPControl **controls)
+/* A control of more than a few bytes is no password policy response (CVE-2026-9801 was one of gigabytes). False: what it says
+ * cannot be read. */
+static bool read_policy(LDAP *ld, LDAPControl **controls, int *out_r)
 {
     LDAPPasswordPolicyError error = PP_noError;
     ber_int_t expire = 0, grace = 0;
     LDAPControl *c = controls == NULL ? NULL : ldap_control_find(LDAP_CONTROL_PASSWORDPOLICYRESPONSE, controls, NULL);
-    if (c == NULL || c->ldctl_value.bv_len > 64)
-        return POLICY_NONE;
-    if (ldap_parse_passwordpolicy_control(ld, c, &expire, &grace, &error) != LDAP_SUCCESS || error == PP_noError)
-        return POLICY_NONE;
-    return (int)error;
+    *out_r = POLICY_NONE;
+    if (c == NULL)
+        return true;
+    if (c->ldctl_value.bv_len > 64 || ldap_parse_passwordpolicy_control(ld, c, &expire, &grace, &error) != LDAP_SUCCESS)
+        return false;
+    *out_r = error == PP_noError ? POLICY_NONE : (int)error;
+    return true;
 }
 
 static enum result read_answer(struct fault *f, struct arena *a, struct connection *c, LDAPMessage *m,
@@ -83,7 +86,11 @@ static enum result read_answer(struct fault *f, struct arena *a, struct connecti
     if (code != LDAP_SUCCESS)
         return dir_fault(f, c, code, "bind");
     NEED(f, out_r->diagnostic);
-    out_r->policy = policy_error(c->ld, controls);
+    /* A refusal stands without it; a success might be "must change". */
+    if (!read_policy(c->ld, controls, &out_r->policy) && out_r->code == LDAP_SUCCESS) {
+        c->spent = true;
+        return FAULT(f, RESULT_UNAVAILABLE, "bind: the server's password policy response cannot be read");
+    }
     return RESULT_OK;
 }
 
@@ -115,12 +122,16 @@ struct bind_question {
     const char *dn;
     struct berval password;
     enum account_status *out_r;
+    unsigned sent;
 };
 
 static enum result bind_person(struct fault *f, struct connection *c, void *arg)
 {
     struct bind_question *q = arg;
     struct bind_answer answer;
+    /* A second time, for the first connection may have been one that the server had closed; never a third: a server may
+     * count each as a bad password and lock the account. */
+    c->committed = q->sent++ > 0;
     TRY(dir_bind_send(f, q->arena, c, q->dn, q->password, &answer));
     /* A session that must first change its password answers nothing else; and some servers close after a refusal. */
     bool plain = answer.policy == POLICY_NONE &&
@@ -147,7 +158,7 @@ enum result directory_bind(struct fault *f, struct arena *a, struct directories 
     struct berval secret = {len, malloc(len + 1)};
     NEED(f, secret.bv_val);
     memcpy(secret.bv_val, password, len + 1);
-    struct bind_question q = {a, dn, secret, out_r};
+    struct bind_question q = {a, dn, secret, out_r, 0};
     enum result r = dir_run(f, one, HANDLE_USER, bind_person, &q);
     wipe(secret.bv_val, len);
     free(secret.bv_val);

@@ -54,6 +54,37 @@ static enum result make_names(struct fault *f, struct arena *a, const struct dir
     return RESULT_OK;
 }
 
+enum { VALUE_MAX = 4096, VALUES_MAX = 128 << 10 }; /* bytes of one value that is used as text, and of all of them */
+
+/* Names and what rules look at go into pages, DHIS2 and the store: an entry with megabytes there is refused, not cut. */
+static enum result add_size(struct fault *f, const struct entry *e, const char *name, size_t *total)
+{
+    const struct attribute *at = dir_attribute(e, name);
+    for (size_t i = 0; at != NULL && i < at->count; i++) {
+        if (!dir_is_text(at->values[i]))
+            continue;
+        *total += at->values[i].len;
+        if (at->values[i].len > VALUE_MAX || *total > VALUES_MAX)
+            return FAULT(f, RESULT_UNAVAILABLE, "the entry's %s is too long", name);
+    }
+    return RESULT_OK;
+}
+
+static enum result check_sizes(struct fault *f, const struct directory *d, const struct entry *e)
+{
+    const struct person_attributes *n = &d->names;
+    const char *const names[] = {n->id,   n->login, n->given_name, n->surname, n->display_name,
+                                 n->mail, n->phone, n->birth_date, "cn"};
+    size_t total = 0;
+    if (!dir_is_text((struct bytes){(const unsigned char *)e->dn, e->dn_len}) || e->dn_len > VALUE_MAX)
+        return FAULT(f, RESULT_UNAVAILABLE, "the entry's DN is no text, or too long");
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        TRY(add_size(f, e, names[i], &total));
+    for (char *const *name = d->mapped; *name != NULL; name++)
+        TRY(add_size(f, e, *name, &total));
+    return RESULT_OK;
+}
+
 static json_t *text_values(const struct attribute *at)
 {
     json_t *values = json_array();
@@ -98,6 +129,7 @@ enum result dir_person(struct fault *f, struct arena *a, const struct directory 
 {
     *out_r = (struct person){.directory = d->name, .dn = e->dn, .seen = clock_now()};
     TRY(check_readable(f, d, e));
+    TRY(check_sizes(f, d, e));
     TRY(make_key(f, a, d, e, &out_r->key));
     TRY(make_names(f, a, d, e, out_r));
     TRY(make_attributes(f, a, d, e, out_r));

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass, field
 
 BIND, UNBIND, SEARCH, ABANDON, EXTENDED = 0x60, 0x42, 0x63, 0x50, 0x77
-SUCCESS, TIME_LIMIT, SIZE_LIMIT, REFERRAL, ADMIN_LIMIT, PARTIAL_RESULTS, NO_SUCH_OBJECT = 0, 3, 4, 10, 11, 9, 32
+SUCCESS, TIME_LIMIT, SIZE_LIMIT, REFERRAL, ADMIN_LIMIT, PARTIAL_RESULTS, NO_SUCH_OBJECT, BUSY = 0, 3, 4, 10, 11, 9, 32, 51
 PAGED_RESULTS = "1.2.840.113556.1.4.319"
 
 
@@ -175,8 +175,9 @@ def matches(asked, dn, attributes):
 def from_entries(entries):
     def answer(search):
         for dn, attributes in entries:
-            below = dn.lower().endswith(search.base.lower()) if search.scope == 2 else dn.lower() == search.base.lower()
-            if below and matches(search.filter, dn, attributes):
+            plain = dn if isinstance(dn, str) else dn.decode(errors="replace")
+            below = plain.lower().endswith(search.base.lower()) if search.scope == 2 else plain.lower() == search.base.lower()
+            if below and matches(search.filter, plain, attributes):
                 wanted = [name.lower() for name in search.attributes]
                 yield Entry(dn, {k: v for k, v in attributes.items() if not wanted or k.lower() in wanted})
     return answer
