@@ -78,6 +78,12 @@ static struct bytes from_hex(struct arena *a, const char *hex)
     return (struct bytes){out, n};
 }
 
+bool directory_unreachable(const struct directories *d, const char *directory)
+{
+    struct directory *one = dir_find(d, directory, strlen(directory));
+    return one != NULL && dir_health_unreachable(one);
+}
+
 enum result directory_by_key(struct fault *f, struct arena *a, struct directories *d, const char *person_key,
                              struct person *out_r)
 {

@@ -130,6 +130,16 @@ void dir_health_up(struct server *s)
         report(s, true, NULL);
 }
 
+bool dir_health_unreachable(struct directory *d)
+{
+    bool all = true;
+    (void)pthread_mutex_lock(&d->lock);
+    for (size_t i = 0; i < d->server_count; i++)
+        all = all && d->servers[i].state == SERVER_DOWN;
+    (void)pthread_mutex_unlock(&d->lock);
+    return all;
+}
+
 void dir_health_stop(struct directory *d)
 {
     (void)pthread_mutex_lock(&d->lock);

@@ -81,6 +81,7 @@ bool dir_health_answered_since(const struct server *s, int64_t us);
 void dir_health_answered(struct server *s, int64_t took_us); /* 0: it answered, but its time is no measure */
 void dir_health_down(struct server *s, const struct fault *f, bool refused);
 void dir_health_up(struct server *s);
+bool dir_health_unreachable(struct directory *d); /* every server of it is down, and none because it refused bind_dn */
 void dir_health_stop(struct directory *d); /* ends the probing threads; one that waits for the network is waited for */
 
 /* ---- pool.c, for health.c */

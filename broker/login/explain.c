@@ -40,8 +40,12 @@ static enum result find(struct fault *f, struct arena *a, struct bridge *b, stru
 static void print_person(FILE *to, const struct login *l)
 {
     const struct person *p = &l->person;
-    (void)fprintf(to, "person    %s  status %s%s, %zu groups, %s\n", p->key == NULL ? "-" : p->key, account_status_name(p->status),
-                  p->from_grace ? " (last good answer, the directory is down)" : "", p->group_count,
+    char grace[96] = "";
+    if (p->from_grace)
+        (void)snprintf(grace, sizeof grace, " (grace: the directory's last answer, %lld s old, no server of it can be reached)",
+                       (long long)(clock_now() - p->seen));
+    (void)fprintf(to, "person    %s  status %s%s, %zu groups, %s\n", p->key == NULL ? "-" : p->key, account_status_name(p->status), grace,
+                  p->group_count,
                   l->linked ? "linked" : "not linked to any national ID yet");
     for (size_t i = 0; i < p->group_count; i++)
         (void)fprintf(to, "            %s %s\n", p->groups[i].direct ? "in    " : "nested", p->groups[i].name == NULL ? p->groups[i].dn : p->groups[i].name);
@@ -100,8 +104,8 @@ static void print_json(FILE *to, const struct login *l, json_t *told, const char
     for (size_t i = 0; i < l->person.group_count; i++)
         (void)json_array_append_new(groups, json_string(l->person.groups[i].dn));
     CLEANUP(json) json_t *j = json_pack(
-        "{s:s*, s:s*, s:s, s:b, s:o, s:o, s:s*, s:s*}", "person_key", l->person.key, "person_id", l->link.person_id, "status",
-        account_status_name(l->person.status), "linked", l->linked, "groups", groups, "grants", grants_json(&l->grants), "patch",
+        "{s:s*, s:s*, s:s, s:b, s:b, s:o, s:o, s:s*, s:s*}", "person_key", l->person.key, "person_id", l->link.person_id, "status",
+        account_status_name(l->person.status), "grace", l->person.from_grace, "linked", l->linked, "groups", groups, "grants", grants_json(&l->grants), "patch",
         l->account.patch, "refused", reason);
     json_t *trace = l->grants.trace == NULL ? NULL : json_loads(l->grants.trace, 0, NULL);
     if (trace != NULL)

@@ -65,9 +65,10 @@ int64_t held_since(const struct held *h, const struct granted *g); /* 0: not hel
 bool held_could_give(void *held, enum grant_kind k, enum grant_by by, const char *ref);
 CHECKED enum result held_record(struct fault *f, struct exchange *x, const struct login *l);
 
-/* grace.c: the last good answer of a directory that is down; *f stays as it is when none applies. */
+/* grace.c: the last answer of a directory no server of which can be reached; *f stays as it is when none applies. */
 CHECKED enum result grace_person(struct fault *f, struct arena *a, struct bridge *b, struct login *l);
-void grace_forget(struct bridge *b, const struct login *l);
+/* The directory answered and the login ends here: that answer is the last one now. Nobody waits for the write. */
+void grace_answered(struct bridge *b, struct arena *a, const struct login *l, bool refused);
 
 /* proof.c: is this the password of that account? Steps of both forms that ask for one; `wrong` shows the form again. */
 bool proof_complete(const struct work *w); /* something is typed, and not too much */

@@ -33,14 +33,6 @@ enum result login_check_status(struct fault *f, const struct bridge *b, const st
     return RESULT_OK;
 }
 
-static bool names_word(char *const *list, const char *word)
-{
-    for (; list != NULL && *list != NULL; list++)
-        if (strcmp(*list, word) == 0)
-            return true;
-    return false;
-}
-
 static enum result find_person(struct fault *f, struct arena *a, struct bridge *b, struct login *l)
 {
     if (l->linked) {
@@ -48,7 +40,7 @@ static enum result find_person(struct fault *f, struct arena *a, struct bridge *
         return r == RESULT_UNAVAILABLE || r == RESULT_TIMEOUT ? grace_person(f, a, b, l) : r;
     }
     const char *directory = login_directory(b);
-    if (directory[0] == '\0' || !names_word(config_list(b->config, "link", NULL, "method"), "search") ||
+    if (directory[0] == '\0' || !text_listed(config_list(b->config, "link", NULL, "method"), "search") ||
         GUARD(search_provider, !upstream_may_search(b->upstreams, l->upstream)))
         return FAULT(f, RESULT_NOT_FOUND, "not linked, and nobody is searched for who signs in there");
     return directory_by_claims(f, a, b->directories, directory, l->identity.claims, &l->person);
@@ -63,7 +55,7 @@ enum result login_person(struct fault *f, struct arena *a, struct bridge *b, str
     TRY(r);
     r = login_check_status(f, b, &l->person, login_password_directory(l->upstream) != NULL, reason_r);
     if (r != RESULT_OK)
-        grace_forget(b, l);
+        grace_answered(b, a, l, true);
     return r;
 }
 
@@ -80,7 +72,7 @@ enum result login_grants(struct fault *f, struct arena *a, struct bridge *b, str
             return RESULT_OK;
     if (l->dhis2 == NULL)
         return RESULT_OK; /* an application that writes no DHIS2 asks for no role */
-    grace_forget(b, l);
+    grace_answered(b, a, l, false);
     *reason_r = "no_grants";
     return FAULT(f, RESULT_DENIED, "no rule gives a role (%zu grants)", l->grants.count);
 }
@@ -99,6 +91,8 @@ enum result login_account(struct fault *f, struct arena *a, struct bridge *b, st
     l->us_account = clock_monotonic_us() - start;
     if (r != RESULT_OK && *reason_r == NULL)
         *reason_r = "dhis2_down";
+    if (r != RESULT_OK)
+        grace_answered(b, a, l, false);
     return r;
 }
 

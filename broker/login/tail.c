@@ -228,11 +228,7 @@ enum result login_step_complete(struct exchange *x)
     if (login_password_directory(l->upstream) != NULL)
         claims = NULL; /* another link's: they stay where they were proved */
     TRY(store_link_touch(f, x->view, l->identity.iss, l->identity.sub, claims, l->person.dn, now));
-    if (!l->person.from_grace && config_number(x->bridge->config, "directory", l->person.directory, "grace") > 0) {
-        const char *data = person_to_json(x->arena, &l->person);
-        NEED(f, data);
-        TRY(store_person_put(f, x->view, l->person.key, data, now));
-    }
+    TRY(login_keep_answer(f, x, l));
     if (l->dhis2 != NULL)
         TRY(held_record(f, x, l));
     state_end(x, l);

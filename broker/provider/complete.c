@@ -60,7 +60,9 @@ static const char *method(const struct login *l)
 /* For the audit: a session says how it began, too. */
 static const char *how(struct arena *a, const struct login *l)
 {
-    json_t *j = arena_json(a, json_pack("{s:s, s:s, s:s*}", "by", method(l), "upstream", l->upstream, "acr", l->identity.acr));
+    json_t *old = l->person.from_grace ? json_integer(clock_now() - l->person.seen) : NULL; /* seconds */
+    json_t *j = arena_json(a, json_pack("{s:s, s:s, s:s*, s:o*}", "by", method(l), "upstream", l->upstream, "acr", l->identity.acr,
+                                        "grace", old));
     return j == NULL ? NULL : json_compact(a, j);
 }
 

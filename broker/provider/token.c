@@ -266,9 +266,16 @@ static enum result rotate_refresh(struct exchange *x, struct asking *q)
         return refuse_committed(x, "invalid_grant", "the refresh token is unknown, revoked or has expired");
     else
         TRY(r);
-    return GUARD(refresh_client, !text_equal(q->grant.client_id, q->caller.client.client_id))
-               ? refuse_committed(x, "invalid_grant", "the refresh token belongs to another client")
-               : RESULT_OK;
+    if (GUARD(refresh_client, !text_equal(q->grant.client_id, q->caller.client.client_id)))
+        return refuse_committed(x, "invalid_grant", "the refresh token belongs to another client");
+    if (q->l == NULL)
+        return RESULT_OK;
+    if (q->l->person.from_grace) { /* an ordinary refresh leaves no row */
+        const struct audit row = {.event = "refresh", .subject = q->l->link.person_id, .actor = q->caller.client.client_id,
+                                  .outcome = "grace", .ref = x->ref};
+        TRY(store_audit_add(f, x->view, &row));
+    }
+    return login_keep_answer(f, x, q->l);
 }
 
 static enum result token_commit(struct exchange *x)

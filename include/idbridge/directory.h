@@ -73,6 +73,9 @@ enum account_status directory_refusal(const struct directories *d, const struct 
  * ACCOUNT_AMBIGUOUS: it did. */
 CHECKED enum result directory_by_key(struct fault *f, struct arena *a, struct directories *d, const char *person_key,
                                      struct person *out_r);
+/* After one of these has failed: because no server of that directory can be reached at all? False when one of them said
+ * something, were it that it refuses bind_dn or the question: what a server says is not to be covered by an older answer. */
+bool directory_unreachable(const struct directories *d, const char *directory);
 /* By the login name a person types (filter `login_filter`, escaped by RFC 4515). */
 CHECKED enum result directory_by_login(struct fault *f, struct arena *a, struct directories *d, const char *directory,
                                        const char *login, struct person *out_r);

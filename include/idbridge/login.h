@@ -80,6 +80,8 @@ struct login {
  * answers for an unreachable directory where [directory x] grace allows it. RUN_DIRECTORY. */
 CHECKED enum result login_person(struct fault *f, struct arena *a, struct bridge *b, struct login *l,
                                  const char **reason_r);
+/* In the transaction that completes a login or refresh: what the directory said is its last answer from now on. */
+CHECKED enum result login_keep_answer(struct fault *f, struct exchange *x, const struct login *l);
 /* grants: pure. *reason_r: no_grants. */
 CHECKED enum result login_grants(struct fault *f, struct arena *a, struct bridge *b, struct login *l,
                                  const char **reason_r);
