@@ -8,6 +8,7 @@ const struct command admin_commands[] = {
     {"client", admin_client, "add, list and remove applications; prints the dhis.conf lines", NULL},
     {"map", admin_map, "add, list, show, remove, export and apply mapping rules", NULL},
     {"explain", admin_explain, "what a person gets in DHIS2, rule by rule, without writing anything", "explain [--dhis2 NAME] [--json] PERSON   (a login name, a person id, or \"ISS SUB\")"},
+    {"directory", admin_directory, "show what a directory says of a person and why, test its servers", NULL},
     {"link", admin_link, "list, add, move, approve and remove links between identities and people", NULL},
     {"key", admin_key, "list, rotate, retire, import and export signing keys", NULL},
     {"upstream", admin_upstream, "the key and redirect URI to register at an ID provider", NULL},

@@ -20,9 +20,7 @@ static enum result probe_upstream(struct admin *ad, const char *name, struct buf
 }
 static enum result probe_directory(struct admin *ad, const char *name, struct buf *out)
 {
-    enum result r = directory_probe(&ad->fault, ad->arena, ad->b.directories, name, out);
-    login_password_probe(&ad->b, ad->arena, name, out);
-    return r;
+    return admin_probe_directory(ad, name, out, &ad->asked);
 }
 static enum result probe_dhis2(struct admin *ad, const char *name, struct buf *out)
 {
@@ -39,6 +37,7 @@ static size_t examine(struct admin *ad, const char *section, enum result (*run)(
         CLEANUP(buf) struct buf out;
         buf_init(&out, FINDINGS_MAX);
         ad->fault = (struct fault){0};
+        ad->asked = NULL;
         enum result r = run(ad, names[i], &out);
         size_t here = errors_in(out.data);
         if (r != RESULT_OK && here == 0) {
@@ -49,6 +48,7 @@ static size_t examine(struct admin *ad, const char *section, enum result (*run)(
         (void)printf("%s %s\n", section, names[i]);
         for (char *line = out.data == NULL ? NULL : strtok(out.data, "\n"); line != NULL; line = strtok(NULL, "\n"))
             (void)printf("  %s\n", line);
+        admin_print_asked(ad->asked);
     }
     return bad;
 }

@@ -10,6 +10,7 @@ struct admin {
     struct bridge b;
     struct arena *arena;
     struct fault fault;
+    json_t *asked;  /* doctor: what was asked of the directory it looks at */
     char actor[32]; /* "cli uid=1000": who typed it, kept in the audit */
 };
 void admin_actor(char *to, size_t n); /* before the process becomes the owner of the state */
@@ -29,6 +30,10 @@ bool admin_config_has_dhis2(const struct config *c, const char *name);
 
 /* RESULT_NOT_FOUND of a row somebody named becomes "no such client: nope". */
 CHECKED enum result admin_named(struct fault *f, enum result r, const char *what, const char *name);
+
+/* directory.c: what doctor says about a directory, and what was asked meanwhile, one line each. */
+CHECKED enum result admin_probe_directory(struct admin *ad, const char *name, struct buf *findings, json_t **asked_r);
+void admin_print_asked(const json_t *asked);
 
 /* "word SUBCOMMAND …": finds and runs one; prints what there is when it is unknown. */
 struct subcommand {
@@ -54,6 +59,7 @@ int admin_map(int argc, char **argv);
 int admin_link(int argc, char **argv);
 int admin_key(int argc, char **argv);
 int admin_upstream(int argc, char **argv);
+int admin_directory(int argc, char **argv);
 int admin_doctor(int argc, char **argv);
 int admin_explain(int argc, char **argv);
 int admin_audit_cmd(int argc, char **argv);

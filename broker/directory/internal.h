@@ -172,6 +172,16 @@ enum account_status dir_status(const struct directory *d, const struct entry *e,
 size_t dir_status_attributes(enum directory_type type, const char **names, size_t max);
 bool dir_time_parse(struct bytes value, int64_t *out_r); /* RFC 4517 §3.3.13 GeneralizedTime */
 
+/* Each value that makes a status hold, gravest or not. */
+void dir_status_each(const struct directory *d, const struct entry *e, int64_t now,
+                     void (*each)(const char *attribute, struct bytes value, enum account_status status));
+
+/* ---- trace.c: told to whoever watches this thread. `problem` NULL: it went well */
+void dir_trace_connected(const struct directory *d, size_t server, int64_t started_us, const struct fault *problem);
+void dir_trace_searched(const struct connection *c, const struct search *s, size_t entries, int64_t started_us,
+                        const struct fault *problem);
+void dir_trace_status(const struct directory *d, const struct entry *e, int64_t now);
+
 /* ---- policy.c */
 #define DIR_STATUS_WORDS                                                                                               \
     "disabled expired not_yet_valid locked_by_admin locked_by_passwords password_expired must_change logon_hours"

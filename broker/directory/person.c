@@ -135,5 +135,6 @@ enum result dir_person(struct fault *f, struct arena *a, const struct directory 
     TRY(make_attributes(f, a, d, e, out_r));
     out_r->holds = dir_status_holds(d, e, out_r->seen);
     out_r->status = dir_status_first(out_r->holds);
+    dir_trace_status(d, e, out_r->seen);
     return RESULT_OK;
 }

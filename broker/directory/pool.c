@@ -198,10 +198,14 @@ static enum result open_at(struct fault *f, struct server *s, const struct attem
     struct directory *d = s->directory;
     int64_t left_us = t->give_up_us - clock_monotonic_us(), timeout_us = left_us < LEAST_TIME_US ? LEAST_TIME_US : left_us;
     timeout_us = timeout_us < d->network_timeout_us ? timeout_us : d->network_timeout_us;
-    TRY(dir_connect(f, d, (size_t)(s - d->servers), timeout_us, out_r));
-    enum result r = t->kind == HANDLE_SERVICE ? dir_bind_service(f, *out_r) : RESULT_OK;
-    if (r != RESULT_OK)
+    int64_t started_us = clock_monotonic_us();
+    enum result r = dir_connect(f, d, (size_t)(s - d->servers), timeout_us, out_r);
+    bool connected = r == RESULT_OK;
+    if (connected && t->kind == HANDLE_SERVICE)
+        r = dir_bind_service(f, *out_r);
+    if (connected && r != RESULT_OK)
         dir_close(*out_r);
+    dir_trace_connected(d, (size_t)(s - d->servers), started_us, r == RESULT_OK ? NULL : f);
     return r;
 }
 

@@ -177,13 +177,23 @@ static enum result run_round(struct fault *f, struct round *r)
     return result;
 }
 
+static enum result told(const struct round *r, int64_t started_us, enum result result, const struct fault *f)
+{
+    for (size_t i = 0; i < r->count; i++)
+        dir_trace_searched(r->connection, r->list[i].search, r->list[i].out->count, started_us, result == RESULT_OK ? NULL : f);
+    return result;
+}
+
 enum result dir_search(struct fault *f, struct arena *a, struct connection *c, const struct search *s,
                        struct entries *out_r)
 {
     struct round r = {.connection = c, .arena = a, .count = 1, .list = {{.search = s, .out = out_r}}};
     *out_r = (struct entries){NULL, 0};
-    TRY(run_round(f, &r));
-    return judge(f, c, &r.list[0]);
+    int64_t started_us = clock_monotonic_us();
+    enum result result = run_round(f, &r);
+    if (result == RESULT_OK)
+        result = judge(f, c, &r.list[0]);
+    return told(&r, started_us, result, f);
 }
 
 /* Again, from the first page on, what the server would not say at once. */
@@ -212,11 +222,12 @@ enum result dir_searches(struct fault *f, struct arena *a, struct connection *c,
         out[i] = (struct entries){NULL, 0};
         r.list[i] = (struct pending){.search = &list[i], .out = &out[i]};
     }
-    TRY(run_round(f, &r));
-    for (size_t i = 0; i < count; i++)
+    int64_t started_us = clock_monotonic_us();
+    enum result result = run_round(f, &r);
+    for (size_t i = 0; i < count && result == RESULT_OK; i++)
         if (r.list[i].code == LDAP_SIZELIMIT_EXCEEDED)
-            TRY(by_pages(f, a, c, &list[i], &out[i]));
+            result = by_pages(f, a, c, &list[i], &out[i]);
         else
-            TRY(judge(f, c, &r.list[i]));
-    return RESULT_OK;
+            result = judge(f, c, &r.list[i]);
+    return told(&r, started_us, result, f);
 }

@@ -281,15 +281,16 @@ size_t dir_status_attributes(enum directory_type type, const char **names, size_
     return n;
 }
 
-static bool fact_holds(const struct fact *fact, const struct directory *d, const struct entry *e, int64_t now)
+/* The value that makes it hold; NULL: it does not. */
+static const struct bytes *fact_holds(const struct fact *fact, const struct directory *d, const struct entry *e, int64_t now)
 {
     const struct attribute *at = dir_attribute(e, fact->attribute);
     for (size_t i = 0; at != NULL && i < at->count; i++) {
         struct look k = {fact, d, e, at->values[i], now};
         if (fact->holds(&k))
-            return true;
+            return &at->values[i];
     }
-    return false;
+    return NULL;
 }
 
 /* disabled_attribute = employeeType, disabled_value = disabled: what a personnel system writes. */
@@ -308,9 +309,21 @@ unsigned dir_status_holds(const struct directory *d, const struct entry *e, int6
     if (is_marked_disabled(d, e))
         holds |= 1U << ACCOUNT_DISABLED;
     for (size_t i = 0; i < COUNT_OF(facts); i++)
-        if ((facts[i].types & d->type) != 0 && fact_holds(&facts[i], d, e, now))
+        if ((facts[i].types & d->type) != 0 && fact_holds(&facts[i], d, e, now) != NULL)
             holds |= 1U << facts[i].status;
     return holds;
+}
+
+void dir_status_each(const struct directory *d, const struct entry *e, int64_t now,
+                     void (*each)(const char *attribute, struct bytes value, enum account_status status))
+{
+    if (is_marked_disabled(d, e))
+        each(d->disabled_attribute, bytes_of(d->disabled_value), ACCOUNT_DISABLED);
+    for (size_t i = 0; i < COUNT_OF(facts); i++) {
+        const struct bytes *value = (facts[i].types & d->type) == 0 ? NULL : fact_holds(&facts[i], d, e, now);
+        if (value != NULL)
+            each(facts[i].attribute, *value, facts[i].status);
+    }
 }
 
 enum account_status dir_status_first(unsigned holds)

@@ -102,6 +102,19 @@ CHECKED enum result directory_each(struct fault *f, struct directories *d, const
 /* The same without their groups: a page of 500 people is one question. */
 CHECKED enum result directory_each_entry(struct fault *f, struct directories *d, const char *directory,
                                          enum result (*each)(void *arg, struct arena *a, const struct person *p), void *arg);
+/* What is asked of the directories and what they answer, told to whoever looks: `directory show`, `directory test`, doctor.
+ * Only what this thread asks; `each` NULL ends it. A filter holds what somebody typed as a login name, and never a password. */
+struct directory_event {
+    enum { DIRECTORY_CONNECTED, DIRECTORY_SEARCHED, DIRECTORY_FACT } kind;
+    const char *server;              /* its URL; not of a fact */
+    const char *base, *scope, *filter;
+    size_t entries;
+    const char *attribute, *value;   /* of a fact: what made `status` hold; value NULL: no text */
+    enum account_status status;
+    const char *problem;             /* NULL: it went well */
+    int64_t us;                      /* how long it took */
+};
+void directory_watch(void (*each)(void *arg, const struct directory_event *e), void *arg);
 /* doctor: connects, binds, reads one entry; writes findings as plain sentences, one a line, each starting "ok: ",
  * "warning: " or "error: ". RESULT_OK when no error line was written. */
 CHECKED enum result directory_probe(struct fault *f, struct arena *a, struct directories *d, const char *directory,

@@ -16,35 +16,10 @@ from pathlib import Path
 
 import pytest
 from flow_kit import AMINA, DEMO_PASSWORD, sub_of
+from machine import GOOD, Machine
 from slapd import SUFFIX
 
 ROOT = Path(__file__).resolve().parents[2]
-BINARY = str(Path(os.environ.get("IDBRIDGE_BINARY") or ROOT / "build" / "asan" / "idbridge").resolve())
-GOOD = "[bridge]\nissuer = http://127.0.0.1:8470\nmaster_key = master.key\n[store]\nfolder = state\n"
-
-
-class Machine:
-    """A new machine: a folder with a configuration and the program."""
-
-    def __init__(self, folder, text=GOOD):
-        self.folder, self.config = folder, folder / "idbridge.ini"
-        self.config.write_text(text)
-        (folder / "state").mkdir(mode=0o700, exist_ok=True)  # init as root gives one that it makes to a user idbridge
-
-    def run(self, *words, text=None):
-        return subprocess.run([BINARY, *words], capture_output=True, text=True, input=text, timeout=60, cwd=self.folder,
-                              env={**os.environ, "IDBRIDGE_CONFIG": str(self.config)})
-
-    def good(self, *words, text=None):
-        done = self.run(*words, text=text)
-        assert done.returncode == 0, done
-        return done.stdout
-
-    def bad(self, *words, status=1, text=None):
-        done = self.run(*words, text=text)
-        assert done.returncode == status, done
-        assert "Sanitizer" not in done.stderr and "runtime error" not in done.stderr, done.stderr
-        return done.stderr + done.stdout
 
 
 @pytest.fixture
@@ -196,11 +171,11 @@ def test_the_example_has_every_key_and_is_read(machine):
 
 def test_help_lists_every_command(machine):
     text = machine.good("help")
-    for word in ("serve", "init", "config", "doctor", "client", "map", "explain", "link", "key", "upstream", "token", "audit",
+    for word in ("serve", "init", "config", "doctor", "client", "map", "explain", "directory", "link", "key", "upstream", "token", "audit",
                  "backup", "restore", "version"):
         lines = [line for line in text.splitlines() if line.split()[:1] == [word]]
         assert len(lines) == 1 and len(lines[0].split()) > 3, word
-    for word in ("client", "map", "link", "key", "audit", "upstream", "config", "token"):
+    for word in ("client", "map", "directory", "link", "key", "audit", "upstream", "config", "token"):
         assert f"idbridge {word} " in machine.good(word, "help")
     assert "there is no command" in machine.bad("frobnicate", status=2)
     assert machine.good("version").startswith("idbridge ")
