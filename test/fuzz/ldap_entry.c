@@ -79,7 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                           .names = {.id = "id", .login = "uid", .given_name = "givenName", .surname = "sn", .mail = "mail",
                                     .display_name = "displayName", .phone = "phone", .birth_date = "birth"}};
     struct arena *a = fuzz_arena();
-    struct entry e = {.dn = "uid=x,dc=example"};
+    struct entry e = {.dn = "uid=x,dc=example", .dn_len = 16};
     struct fault f = {0};
     struct person p;
     char *text = fuzz_text(data, size), *rest = NULL;

@@ -26,7 +26,7 @@ static inline int drop_arena(void **state)
 /* "name=value" words, ended by NULL; words of the same name are values of one attribute. */
 static inline struct entry entry_of(struct arena *a, const char *const *words)
 {
-    struct entry e = {.dn = "uid=x,ou=people,dc=example"};
+    struct entry e = {.dn = "uid=x,ou=people,dc=example", .dn_len = strlen("uid=x,ou=people,dc=example")};
     e.attributes = arena_alloc(a, 64 * sizeof *e.attributes);
     assert_non_null(e.attributes);
     for (; *words != NULL; words++) {
