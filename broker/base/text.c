@@ -39,6 +39,14 @@ bool text_has_word(const char *space_separated, const char *word)
     return false;
 }
 
+bool text_listed(char *const *list, const char *word)
+{
+    for (; list != NULL && *list != NULL; list++)
+        if (word != NULL && strcmp(*list, word) == 0)
+            return true;
+    return false;
+}
+
 /* The lowest second byte that RFC 3629 §4 allows after a first byte, which rules out overlong forms; 0xed and 0xf4
  * also have a highest one (surrogates, above U+10FFFF). */
 static bool second_byte_ok(unsigned char first, unsigned char second)

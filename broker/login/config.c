@@ -52,14 +52,6 @@ static enum result only_words(struct fault *f, const struct config *c, const cha
     return RESULT_OK;
 }
 
-static bool text_listed(char *const *list, const char *word)
-{
-    for (; list != NULL && *list != NULL; list++)
-        if (text_equal(*list, word))
-            return true;
-    return false;
-}
-
 static bool has_claim_filter(const struct config *c, const char *const *names, size_t n, const char *directory)
 {
     for (size_t i = 0; i < n; i++)

@@ -77,13 +77,6 @@ static bool within(const struct network *n, const unsigned char address[ADDRESS_
     return rest == 0 || ((n->address[whole] ^ address[whole]) >> (8 - rest)) == 0;
 }
 
-static bool listed(char *const *list, const char *word)
-{
-    for (; list != NULL && *list != NULL; list++)
-        if (text_equal(*list, word))
-            return true;
-    return false;
-}
 static bool any(char *const *list)
 {
     return list != NULL && *list != NULL;
@@ -94,7 +87,7 @@ static bool from_network(const struct exchange *x, char *const *networks)
 {
     unsigned char address[ADDRESS_BYTES];
     struct network n;
-    if (listed(config_list(x->bridge->config, "listen", NULL, "trusted_proxies"), x->request->address) ||
+    if (text_listed(config_list(x->bridge->config, "listen", NULL, "trusted_proxies"), x->request->address) ||
         !read_address(x->request->address, address))
         return false;
     for (; *networks != NULL; networks++)
@@ -127,7 +120,7 @@ static char *const *networks_of(const struct bridge *b, const char *directory)
 bool login_password_offered(const struct exchange *x, const struct client *c, const char *acr_values, const char *directory)
 {
     char *const *clients = clients_of(x->bridge, directory), *const *networks = networks_of(x->bridge, directory);
-    bool named = listed(clients, c->client_id);
+    bool named = text_listed(clients, c->client_id);
     bool here = (any(clients) || any(networks)) && (named || !any(clients)) && (!any(networks) || from_network(x, networks));
     if (GUARD(password_where, !here))
         return false;
@@ -154,7 +147,7 @@ bool login_password_kept(const struct bridge *b, const char *client_id, const ch
     if (directory == NULL)
         return true;
     char *const *clients = clients_of(b, directory);
-    return !GUARD(password_kept, any(clients) ? !listed(clients, client_id) : !any(networks_of(b, directory)));
+    return !GUARD(password_kept, any(clients) ? !text_listed(clients, client_id) : !any(networks_of(b, directory)));
 }
 
 /* ---- start and doctor ----------------------------------------------------------------------------------------------- */

@@ -54,21 +54,13 @@ static const char *rule_auth_time(const struct judged *j)
 
 static const char *(*const RULES[])(const struct judged *) = {rule_sub, rule_at_hash, rule_auth_time};
 
-static bool listed(char *const *list, const char *value)
-{
-    for (; list != NULL && *list != NULL; list++)
-        if (value != NULL && strcmp(*list, value) == 0)
-            return true;
-    return false;
-}
-
 /* acr_values is a wish and eSignet widens it silently: what came back decides. */
 static enum result check_acr(struct fault *f, const struct judged *j)
 {
     const char *acr = j->identity->acr, *asked = provider_text(j->provider, "acr_values");
     char *const *accept = provider_list(j->provider, "acr_accept");
     bool accepts = accept != NULL && *accept != NULL;
-    bool ok = accepts ? listed(accept, acr) : asked == NULL || (acr != NULL && text_has_word(asked, acr));
+    bool ok = accepts ? text_listed(accept, acr) : asked == NULL || (acr != NULL && text_has_word(asked, acr));
     if (ok && j->rq->acr_values != NULL)
         ok = acr != NULL && text_has_word(j->rq->acr_values, acr);
     return GUARD(acr, !ok) ? FAULT(f, RESULT_DENIED, "the returned acr is not among those accepted") : RESULT_OK;

@@ -120,6 +120,7 @@ bool text_equal(const char *a, const char *b);                 /* NULL equals no
 bool text_equal_secret(const char *a, const char *b);          /* constant time in the shorter one */
 bool text_has_prefix(const char *s, const char *prefix);
 bool text_has_word(const char *space_separated, const char *word); /* RFC 6749 scope lists */
+bool text_listed(char *const *list, const char *word);             /* NULL-ended, as config_list gives it; either may be NULL */
 bool text_is_utf8(const char *s, size_t n);
 /* Splits on any of `separators`, drops empty parts; parts live in the arena; a NULL ends the array. NULL: memory. */
 char **text_split(struct arena *a, const char *s, const char *separators, size_t *count_r);

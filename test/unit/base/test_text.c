@@ -46,6 +46,12 @@ static void test_prefix_and_words(void **state)
     assert_false(text_has_word("openid", ""));
     assert_false(text_has_word(NULL, "openid"));
     assert_false(text_has_word("openid", NULL));
+    char *const list[] = {"openid", "profile", NULL}, *const none[] = {NULL};
+    assert_true(text_listed(list, "profile"));
+    assert_false(text_listed(list, "prof"));
+    assert_false(text_listed(list, NULL));
+    assert_false(text_listed(none, "openid"));
+    assert_false(text_listed(NULL, "openid"));
 }
 
 static void test_utf8(void **state)

@@ -88,6 +88,24 @@ static void attempts_within_a_window(void **state)
     assert_int_equal(rig_number(rig, "SELECT count(*) FROM attempt"), 0);
 }
 
+static void an_attempt_that_was_right_is_returned(void **state)
+{
+    struct rig *rig = *state;
+    assert_int_equal(attempt(rig, "address", 1000), 1);
+    assert_int_equal(attempt(rig, "address", 1001), 2);
+    OK(store_attempt_return(F, rig_begin(rig), "address"));
+    rig_commit(rig);
+    assert_int_equal(attempt(rig, "address", 1002), 2);
+    assert_int_equal(attempt(rig, "address", 1299), 3); /* the window began with the first all the same */
+    assert_int_equal(attempt(rig, "address", 1300), 1);
+    struct store_view *v = rig_begin(rig);
+    for (int i = 0; i < 3; i++) /* never below none: nobody saves up */
+        OK(store_attempt_return(F, v, "address"));
+    OK(store_attempt_return(F, v, "never seen"));
+    rig_commit(rig);
+    assert_int_equal(attempt(rig, "address", 1301), 1);
+}
+
 static void the_last_good_person(void **state)
 {
     struct rig *rig = *state;
@@ -129,7 +147,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_session_lives_while_it_is_used), TEST(session_refusals), TEST(once_is_once),
-        TEST(attempts_within_a_window), TEST(the_last_good_person), TEST(what_a_person_holds),
+        TEST(attempts_within_a_window), TEST(an_attempt_that_was_right_is_returned), TEST(the_last_good_person), TEST(what_a_person_holds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
