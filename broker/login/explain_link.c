@@ -10,9 +10,11 @@
 
 struct telling {
     struct arena *arena;
+    struct fault *fault;
     const struct login *login;
     const char *reason; /* of the refusal, or NULL */
     json_t *links;      /* array of objects */
+    json_t *earlier;    /* a link of another entry that stood where this one does, or NULL */
     json_t *refused;    /* the last identity that was refused because the entry is linked, or NULL */
 };
 
@@ -109,29 +111,55 @@ static enum result take_row(void *arg, const struct audit_row *r)
     return RESULT_OK;
 }
 
+/* ---- an entry that is linked to nobody ----------------------------------------------------------------------------- */
+
+/* A link whose entry was last seen where this entry is now: the person left and was hired anew, most often. */
+static enum result take_earlier(void *arg, const struct link *l)
+{
+    struct telling *t = arg;
+    CLEANUP(arena) struct arena *a = arena_new(64u << 10);
+    NEED(t->fault, a);
+    const char *here = directory_dn_normal(a, t->login->person.dn), *there = l->dn == NULL ? NULL : directory_dn_normal(a, l->dn);
+    if (text_equal(here, there) && login_password_directory(l->upstream) == NULL)
+        t->earlier = arena_json(t->arena, json_pack("{s:s, s:s, s:s}", "iss", l->iss, "sub", l->sub, "person_id", l->person_id));
+    return RESULT_OK;
+}
+
+static enum result tell_unlinked(struct telling *t, struct store_view *v, json_t *told, const char **person_id_r)
+{
+    const struct person *p = &t->login->person;
+    bool linked;
+    enum result r = store_link_person(t->fault, v, t->arena, p->key, person_id_r, &linked);
+    if (r != RESULT_OK && r != RESULT_NOT_FOUND)
+        return r;
+    if (r == RESULT_OK)
+        (void)json_object_set_new(told, "former_person_id", json_string(*person_id_r));
+    if (p->dn != NULL && r == RESULT_NOT_FOUND)
+        TRY(store_link_each(t->fault, v, NULL, NULL, take_earlier, t));
+    if (t->earlier != NULL)
+        (void)json_object_set(told, "earlier_entry", t->earlier);
+    return RESULT_OK;
+}
+
 enum result explain_links(struct fault *f, struct arena *a, struct store_view *v, const struct login *l, const char *reason,
                           json_t **out_r)
 {
-    struct telling t = {.arena = a, .login = l, .reason = reason, .links = arena_json(a, json_array())};
+    struct telling t = {.arena = a, .fault = f, .login = l, .reason = reason, .links = arena_json(a, json_array())};
     const char *person_id = l->link.person_id;
+    const struct fault refusal = *f; /* what the sign-in ends with is still to be told */
     NEED(f, t.links);
     *out_r = arena_json(a, json_object());
     NEED(f, *out_r);
     (void)json_object_set(*out_r, "links", t.links);
     if (l->linked)
         TRY(store_link_each(f, v, a, l->link.person_key, tell_link, &t));
-    bool linked = l->linked;
-    if (!linked && l->person.key != NULL) {
-        enum result r = store_link_person(f, v, a, l->person.key, &person_id, &linked);
-        if (r != RESULT_OK && r != RESULT_NOT_FOUND)
-            return r;
-        if (r == RESULT_OK)
-            (void)json_object_set_new(*out_r, "former_person_id", json_string(person_id));
-    }
+    else if (l->person.key != NULL)
+        TRY(tell_unlinked(&t, v, *out_r, &person_id));
     if (person_id != NULL)
         TRY(store_audit_find(f, v, a, person_id, NULL, take_row, &t));
     if (t.refused != NULL)
         (void)json_object_set(*out_r, "refused", t.refused);
+    *f = refusal;
     return RESULT_OK;
 }
 
@@ -141,8 +169,9 @@ static void print_texts(FILE *to, const json_t *array)
 {
     size_t i;
     json_t *text;
-    json_array_foreach((json_t *)(uintptr_t)array, i, text)
+    json_array_foreach((json_t *)(uintptr_t)array, i, text) {
         (void)fprintf(to, "            %s\n", json_string_value(text));
+    }
 }
 
 static void print_one(FILE *to, const json_t *row)
@@ -164,7 +193,7 @@ void explain_links_print(FILE *to, const struct login *l, const json_t *told)
 {
     size_t i;
     json_t *row;
-    const json_t *refused = json_object_get(told, "refused");
+    const json_t *refused = json_object_get(told, "refused"), *earlier = json_object_get(told, "earlier_entry");
     const char *login = l->person.login != NULL ? l->person.login : "LOGIN", *former = json_text(told, "former_person_id");
     json_array_foreach(json_object_get(told, "links"), i, row)
         print_one(to, row);
@@ -176,6 +205,9 @@ void explain_links_print(FILE *to, const struct login *l, const json_t *told)
         (void)fprintf(to, "link      none. By command: idbridge link add --upstream NAME --sub SUB --login '%s'\n", login);
     if (former != NULL)
         (void)fprintf(to, "            it was linked before; the next link is person %s again, the same account in DHIS2\n", former);
+    if (earlier != NULL)
+        (void)fprintf(to, "            an earlier entry at the same place was linked. Hired anew: idbridge link move --same-person '%s' '%s' '%s'\n",
+                      json_text(earlier, "iss"), json_text(earlier, "sub"), login);
     if (refused != NULL && json_text(refused, "ref") != NULL)
         (void)fprintf(to, "            %s another identity was refused because the entry is linked. A reissued national ID, and you know who "
                           "asks: idbridge link add --ref %s --login '%s' --replace\n", json_text(refused, "time"), json_text(refused, "ref"), login);

@@ -136,14 +136,29 @@ enum result store_link_person(struct fault *f, struct store_view *v, struct aren
     return statement_read(f, &st);
 }
 
-/* Where the entry is, the next sign-in tells. */
-enum result store_link_follow(struct fault *f, struct store_view *v, const char *person_id, const char *person_key)
+static enum result run_for(struct fault *f, struct store_view *v, const char *sql, const char *first, const char *second)
 {
     CLEANUP(statement) struct statement st = {0};
-    TRY(statement_open(f, v, "UPDATE link SET person_key = ?, dn = NULL WHERE person_id = ?", &st));
-    put_text(&st, person_key);
-    put_text(&st, person_id);
+    TRY(statement_open(f, v, sql, &st));
+    put_text(&st, first);
+    put_text(&st, second);
     return statement_run_one(f, &st);
+}
+
+/* The identity that is the old entry itself ends here; the new entry has its own. Where that is, the next sign-in tells. */
+enum result store_link_follow(struct fault *f, struct store_view *v, const char *person_id, const char *person_key)
+{
+    static const char own[] = "DELETE FROM link WHERE " IS_ENTRY " AND person_id = ? AND person_key <> ?";
+    static const char keep[] = "INSERT INTO setting(name, value) VALUES('person-id:' || ?, ?)"
+                               " ON CONFLICT(name) DO UPDATE SET value = excluded.value";
+    struct fault none = {0};
+    enum result left = run_for(&none, v, own, person_id, person_key);
+    enum result went = run_for(f, v, "UPDATE link SET person_key = ?, dn = NULL WHERE person_id = ?", person_key, person_id);
+    if (left != RESULT_OK && left != RESULT_NOT_FOUND)
+        return FAULT(f, left, "%s", none.detail);
+    if (went != RESULT_OK && (went != RESULT_NOT_FOUND || left != RESULT_OK))
+        return went;
+    return run_for(f, v, keep, person_key, person_id);
 }
 
 enum result store_link_move(struct fault *f, struct store_view *v, const char *iss, const char *sub,

@@ -120,7 +120,8 @@ CHECKED enum result store_link_remove(struct fault *f, struct store_view *v, con
  * of an ID provider, now. */
 CHECKED enum result store_link_person(struct fault *f, struct store_view *v, struct arena *a, const char *person_key,
                                       const char **person_id_r, bool *linked_r);
-/* A person who has another entry now (hired anew) keeps the person id: all links of it go to that entry. */
+/* A person who has another entry now (hired anew) keeps the person id: all links of it go to that entry, but for the one
+ * that is the old entry itself. RESULT_NOT_FOUND: nobody has that id. */
 CHECKED enum result store_link_follow(struct fault *f, struct store_view *v, const char *person_id, const char *person_key);
 /* person_key NULL: all; else those of one person. */
 CHECKED enum result store_link_each(struct fault *f, struct store_view *v, struct arena *a, const char *person_key,

@@ -132,6 +132,8 @@ def test_hired_anew_the_administrator_says_so_and_nothing_changes_in_dhis2(minis
     refusal(m, m.login(IDS[uid]), "person_unknown", 403)  # a login name proves nobody: another id, another entry
     text = told(m, identity(m, uid))
     assert "its entry is not in the directory any more" in text
+    by_name = told(m, uid)  # the new entry: nobody's yet
+    assert "link      none" in by_name and f"link move --same-person '{row['iss']}' '{row['sub']}' '{uid}'" in by_name
     undecided = m.run("link", "move", row["iss"], row["sub"], uid, check=False)
     assert undecided.returncode == 1 and "--same-person" in undecided.stderr and "--other-person" in undecided.stderr
     done = typed(m, text, "--same-person", LOGIN=uid)

@@ -170,6 +170,25 @@ static void a_person_follows_to_another_entry(void **state)
     assert_false(linked);
 }
 
+/* Somebody who signs in with the directory's password only has no identity that could go along: the id does. */
+static void who_has_no_other_identity_keeps_the_id(void **state)
+{
+    struct rig *rig = *state;
+    struct link l = nurse;
+    const char *id = NULL;
+    bool linked = true;
+    l.upstream = l.iss = LINK_DIRECTORY "staff";
+    l.sub = "uuid-1";
+    add(rig, &l);
+    OK(store_link_follow(F, rig_begin(rig), "p1", "staff:uuid-new"));
+    rig_commit(rig);
+    REFUSED(store_link_get(F, rig_reader(rig), rig->arena, l.iss, "uuid-1", &l), RESULT_NOT_FOUND);
+    OK(store_link_person(F, rig_reader(rig), rig->arena, "staff:uuid-new", &id, &linked));
+    assert_string_equal(id, "p1");
+    assert_false(linked);
+    REFUSED(store_link_person(F, rig_reader(rig), rig->arena, "staff:uuid-1", &id, &linked), RESULT_NOT_FOUND);
+}
+
 /* A sealed value carried over to another row by somebody with the file is refused. */
 static void swapped_claims_do_not_open(void **state)
 {
@@ -188,7 +207,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_member_comes_back), TEST(an_identity_is_linked_once), TEST(touch_keeps_what_is_null),
         TEST(move_state_and_remove), TEST(unknown_identities), TEST(a_person_with_two_identities),
-        TEST(an_entry_keeps_its_person_id), TEST(a_person_follows_to_another_entry), TEST(swapped_claims_do_not_open),
+        TEST(an_entry_keeps_its_person_id), TEST(a_person_follows_to_another_entry),
+        TEST(who_has_no_other_identity_keeps_the_id), TEST(swapped_claims_do_not_open),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
