@@ -38,7 +38,9 @@ const char *account_status_name(enum account_status s)
 
 bool account_status_proves(enum account_status s)
 {
-    return s == ACCOUNT_OK || s == ACCOUNT_PASSWORD_EXPIRED || s == ACCOUNT_MUST_CHANGE;
+    /* The last two come from Active Directory alone, which says them only to who knows the password (data 701, 530, 531). */
+    return s == ACCOUNT_OK || s == ACCOUNT_PASSWORD_EXPIRED || s == ACCOUNT_MUST_CHANGE || s == ACCOUNT_EXPIRED ||
+           s == ACCOUNT_LOGON_HOURS;
 }
 
 /* ---- values */

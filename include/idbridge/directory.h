@@ -87,7 +87,8 @@ CHECKED enum result directory_entry_by_login(struct fault *f, struct arena *a, s
 CHECKED enum result directory_by_claims(struct fault *f, struct arena *a, struct directories *d, const char *directory,
                                         const json_t *claims, struct person *out_r);
 /* Binds as `dn` on a handle of its own. Refuses an empty password before the wire (RFC 4513 §5.1.2). The status tells
- * what the server said: ACCOUNT_OK, ACCOUNT_PASSWORD_EXPIRED or ACCOUNT_MUST_CHANGE when the password is the right one
+ * what the server said: ACCOUNT_OK, ACCOUNT_PASSWORD_EXPIRED, ACCOUNT_MUST_CHANGE, ACCOUNT_EXPIRED or
+ * ACCOUNT_LOGON_HOURS when the password is the right one
  * (account_status_proves), else ACCOUNT_WRONG_PASSWORD, ACCOUNT_LOCKED_BY_PASSWORDS, … */
 CHECKED enum result directory_bind(struct fault *f, struct arena *a, struct directories *d, const char *directory,
                                    const char *dn, const char *password, enum account_status *out_r);
