@@ -21,12 +21,14 @@ def change(m, who, *lines):
     m.slapd.modify("\n".join([f"dn: {who}", *lines]) + "\n")
 
 
-def hire(m, uid, below=PEOPLE_DN, team="laboratory"):
+def hire(m, uid, below=PEOPLE_DN, team="laboratory", entry_uuid=None):
     """A new entry: nothing in it but the name is of an earlier one."""
     place = m.slapd.search("(departmentNumber=*)", "departmentNumber")[0]["departmentNumber"][0]
-    change(m, dn(uid, below), "changetype: add", "objectClass: inetOrgPerson", f"uid: {uid}", f"cn: {uid.title()}", "sn: Hired",
-           f"givenName: {uid.split('.')[0].title()}", f"mail: {uid}@health.example", f"departmentNumber: {place}",
-           f"userPassword: {DEMO_PASSWORD}")
+    entry = [f"dn: {dn(uid, below)}", "changetype: add", "objectClass: inetOrgPerson", f"uid: {uid}", f"cn: {uid.title()}", "sn: Hired",
+             f"givenName: {uid.split('.')[0].title()}", f"mail: {uid}@health.example", f"departmentNumber: {place}",
+             f"userPassword: {DEMO_PASSWORD}", *([f"entryUUID: {entry_uuid}"] if entry_uuid else [])]
+    done = m.slapd.client("ldapmodify", "-e", "relax", input="\n".join(entry) + "\n")  # relax: an entryUUID of one's own
+    assert done.returncode == 0, done.stderr
     change(m, f"cn={team},ou=groups,{SUFFIX}", "changetype: modify", "add: member", f"member: {dn(uid, below)}")
 
 
@@ -116,6 +118,18 @@ def test_two_people_exchange_their_login_names(ministry):
     assert "Signed in as Amina Diallo" in m.login(IDS[one]).text
     assert "Signed in as Samuel Okoro" in m.login(IDS[two]).text
     assert (uid_of(m, two), uid_of(m, one)) == (first["person"], second["person"])
+
+
+def test_an_entry_that_was_deleted_and_restored_is_the_same_one(ministry):
+    """From a backup, or Active Directory's recycle bin: the stable id comes back, and with it the person."""
+    m, uid = ministry, "paul.badpasswords"
+    m.run("link", "add", "--upstream", "national-id", "--sub", sub_of(IDS[uid]), "--login", uid)
+    row = links(m, uid)[0]
+    dismiss(m, uid)
+    refusal(m, m.login(IDS[uid]), "person_unknown", 403)
+    hire(m, uid, entry_uuid=row["key"].partition(":")[2])
+    signed_in(m, IDS[uid])
+    assert (links(m, uid)[0]["key"], uid_of(m, uid)) == (row["key"], row["person"])
 
 
 # ---- another entry
