@@ -4,7 +4,6 @@ test/support/account_table.py is the table. Everything is read from live servers
 key, by claim and by bind (asked.py).
 """
 
-import base64
 import sys
 import tempfile
 from pathlib import Path
@@ -13,52 +12,19 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / 'test' / 'support'))
+import account_servers  # noqa: E402
 import account_table  # noqa: E402
-import ds389  # noqa: E402
 import rooted  # noqa: E402
-import samba_ad  # noqa: E402
 from asked import Asked  # noqa: E402
 from flow_kit import wait_until  # noqa: E402
 from account_table import KINDS, PASSWORD, Cannot, Way, rows  # noqa: E402
-from slapd import READER, READER_PASSWORD, SUFFIX, Slapd, must  # noqa: E402
-
-CACHE = ROOT / 'build/testcache'
-MODIFY = {'openldap': lambda login: f'uid={login},ou=people,{SUFFIX}', 'ad': samba_ad.person_dn, '389ds': ds389.person_dn}
-
-
-def slapd_entries():
-    yield must('/usr/bin/python3', ROOT / 'deploy/sample-directory/generate.py', '--ordinary', '150')
-    for login, more in account_table.persons('openldap').items():
-        yield (f'dn: uid={login},ou=people,{SUFFIX}\nobjectClass: inetOrgPerson\nuid: {login}\ncn: {login}\nsn: {login}\n'
-               f'userPassword: {PASSWORD}\n' + ''.join(f'{k}: {v}\n' for k, v in more.items()))
-
-
-def start_openldap(folder):
-    server = Slapd(folder / 'slapd', tls=True, people=150).start(ldif='\n'.join(slapd_entries()))
-    return server, {'bind_dn': READER, 'people_base': f'ou=people,{SUFFIX}', 'groups_base': f'ou=groups,{SUFFIX}',
-                    'password_max_age': '90d'}, READER_PASSWORD
-
-
-def start_ad(folder):
-    server = samba_ad.SambaAd(folder / 'ad', CACHE).start()
-    return server, {'bind_dn': samba_ad.READER, 'people_base': samba_ad.PEOPLE, 'groups_base': samba_ad.BASE}, samba_ad.READER_PASSWORD
-
-
-def start_389ds(folder):
-    server = ds389.Ds389(folder / 'ds', CACHE).start()
-    return server, {'bind_dn': ds389.ADMIN, 'people_base': ds389.PEOPLE, 'groups_base': f'ou=groups,{ds389.SUFFIX}'}, ds389.ADMIN_PASSWORD
-
-
-START = {'openldap': start_openldap, 'ad': start_ad, '389ds': start_389ds}
-
 
 class Server:
     """One server with the table in it, and a program that puts questions to broker/directory."""
 
     def __init__(self, kind, folder):
-        self.kind, (self.server, keys, password) = kind, START[kind](folder)
-        self.directory = Asked(folder, password, type=kind, urls=self.server.tls_url, ca_file=self.server.ca_file,
-                               claim_filter='(employeeNumber={claim.employee_number})', **keys)
+        self.kind, (self.server, keys, password) = kind, account_servers.start(kind, folder)
+        self.directory = Asked(folder, password, claim_filter='(employeeNumber={claim.employee_number})', **keys)
 
     def look(self, login):
         """The status as read by login name, and by key the same; what went wrong where there is none."""
@@ -120,14 +86,10 @@ def test_what_a_server_cannot_express(asked, status, login):
     if cannot is None:
         assert asked.look(login) == status
         return
-    dn = MODIFY[asked.kind]('normal')
-    lines = ''.join(f'replace: {k}\n' + (f'{k}:: {base64.b64encode(v).decode()}\n' if isinstance(v, bytes) else f'{k}: {v}\n')
-                    for k, v in cannot.attempt.items())
-    done = asked.server.client('ldapmodify', input=f'dn: {dn}\nchangetype: modify\n{lines}')
+    done = account_servers.change(asked.server, 'normal', cannot.attempt)
     if cannot.instead:
         assert done.returncode == 0 and asked.look('normal') == cannot.instead != status, (cannot.reason, done.stderr)
-        undo = ''.join(f'replace: {k}\n{k}: 0\n' for k in cannot.attempt)
-        assert asked.server.client('ldapmodify', input=f'dn: {dn}\nchangetype: modify\n{undo}').returncode == 0
+        assert account_servers.change(asked.server, 'normal', dict.fromkeys(cannot.attempt, '0')).returncode == 0
     else:
         assert done.returncode != 0 and 'ldap_modify' in done.stderr, (cannot.reason, done.stderr)
     assert asked.look('normal') == 'ok'
