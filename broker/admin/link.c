@@ -127,10 +127,27 @@ static enum result replace_earlier(struct fault *f, struct store_view *v, struct
     return i == 0 ? RESULT_OK : store_revoke(f, v, NULL, NULL, q->link.person_id);
 }
 
+static enum result note_row(void *arg, const struct audit_row *r)
+{
+    (void)r;
+    *(bool *)arg = true;
+    return RESULT_OK;
+}
+
+/* A slip of the pen would make another person of somebody. */
+static enum result check_person(struct fault *f, struct store_view *v, struct linking *q)
+{
+    bool known = q->person_id == NULL;
+    if (!known)
+        TRY(store_audit_find(f, v, q->ad.arena, q->person_id, NULL, note_row, &known));
+    return known ? RESULT_OK : FAULT(f, RESULT_NOT_FOUND, "nobody ever had that person id");
+}
+
 static enum result add(struct fault *f, struct store_view *v, void *arg)
 {
     struct linking *q = arg;
     bool there;
+    TRY(check_person(f, v, q));
     q->link.person_key = q->person.key;
     q->link.dn = q->person.dn;
     q->link.person_id = q->person_id;

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define FILE_MAX (256u << 20)
+#define PERSON_ID_LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 #define REPORT_MAX 200u /* lines of faults that are printed; all are counted */
 
 struct entry_found {
@@ -213,6 +214,11 @@ static enum result read_line(struct importing *q, size_t line, const json_t *row
     TRY(copy_text(q, row, "upstream", 64, &l->upstream));
     if (l->sub == NULL)
         return FAULT(f, RESULT_INVALID, "no sub");
+    for (const char *p = l->sub; *p != '\0'; p++)
+        if ((unsigned char)*p < ' ')
+            return FAULT(f, RESULT_INVALID, "sub holds a control character");
+    if (l->person_id != NULL && l->person_id[strspn(l->person_id, PERSON_ID_LETTERS)] != '\0') /* it becomes DHIS2's openId */
+        return FAULT(f, RESULT_INVALID, "person_id holds more than letters, digits, - and _");
     if (!text_has_word("active pending", l->state))
         return FAULT(f, RESULT_INVALID, "state is active or pending");
     TRY(find_provider(q, row, l));

@@ -87,6 +87,9 @@ def test_each_line_that_cannot_be_is_told_and_nothing_is_written(ministry):
             "-:13: whose it is must stand in one column: login, person_key",
             "idbridge: 11 lines cannot be linked: nothing was written"]
         assert links(m) == before
+    for sub, person_id, why in (("a\tb", "", "a control character"), ("ok", "<script>", "more than letters"), ("ok", "x" * 65, "longer than 64")):
+        done = import_(m, f"sub,person_id,login\n{sub},{person_id},nimal.perera\n", "--upstream", "national-id")
+        assert done.returncode == 1 and why in done.stderr, done
     done = import_(m, "sub,upstream,login\ngood,national-id,nimal.perera\n", "--dry-run")
     assert done.returncode == 0 and done.stdout == "1 linked, 0 there already (dry run: nothing was written)\n" and links(m) == before
 

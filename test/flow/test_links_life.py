@@ -184,6 +184,8 @@ def test_after_the_link_was_removed_the_person_id_can_be_given_to_the_new_entry(
     add = ("link", "add", "--upstream", "national-id", "--sub", row["sub"], "--login", uid, "--person")
     taken = m.run(*add, uid_of(m, "mara.mustchange"), check=False)
     assert taken.returncode == 1 and "another entry" in taken.stderr
+    nobody = m.run(*add, row["person"][:-1], check=False)
+    assert nobody.returncode == 1 and "nobody ever had" in nobody.stderr
     m.run(*add, row["person"])
     signed_in(m, IDS[uid])
     assert len(in_dhis2(m, row["person"])) == 1
