@@ -272,10 +272,7 @@ void directories_init(void)
 
 static bool make_lock(struct directory *d)
 {
-    bool made = pthread_mutex_init(&d->lock, NULL) == 0 && dir_condition_init(&d->tended);
-    for (size_t kind = 0; kind < HANDLE_KINDS; kind++)
-        made = made && dir_condition_init(&d->freed[kind]);
-    return made;
+    return pthread_mutex_init(&d->lock, NULL) == 0 && dir_condition_init(&d->tended);
 }
 
 static enum result read_all(struct fault *f, const struct config *c, struct directories *d)

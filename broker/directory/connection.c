@@ -107,31 +107,6 @@ static bool set_base_options(LDAP *ld, const struct directory *d, int64_t timeou
            ber_sockbuf_ctrl(sb, LBER_SB_OPT_SET_MAX_INCOMING, &max) >= 0;
 }
 
-static bool set_tls_options(LDAP *ld, const struct directory *d)
-{
-    const int demand = LDAP_OPT_X_TLS_DEMAND, san = LDAP_OPT_X_TLS_TRY,
-              tls12 = LDAP_OPT_X_TLS_PROTOCOL_TLS1_2, client = 0;
-    const struct {
-        int option;
-        const void *value;
-    } options[] = {
-        {LDAP_OPT_X_TLS_CACERTFILE, d->ca_file},
-        {LDAP_OPT_X_TLS_CACERTDIR, ""}, /* "": none, whatever the process has as its default */
-        {LDAP_OPT_X_TLS_CERTFILE, d->client_cert_file == NULL ? "" : d->client_cert_file},
-        {LDAP_OPT_X_TLS_KEYFILE, d->client_key_file == NULL ? "" : d->client_key_file},
-        {LDAP_OPT_X_TLS_CRLFILE, ""},
-        {LDAP_OPT_X_TLS_CIPHER_SUITE, ""}, /* GnuTLS' own choice */
-        {LDAP_OPT_X_TLS_REQUIRE_CERT, &demand},
-        {LDAP_OPT_X_TLS_REQUIRE_SAN, &san}, /* RFC 6125: the CN counts only where there is no name in the SAN */
-        {LDAP_OPT_X_TLS_PROTOCOL_MIN, &tls12},
-        {LDAP_OPT_X_TLS_NEWCTX, &client}, /* last: it makes the context out of the options before it */
-    };
-    for (size_t i = 0; i < COUNT_OF(options); i++)
-        if (ldap_set_option(ld, options[i].option, options[i].value) != LDAP_OPT_SUCCESS)
-            return false;
-    return true;
-}
-
 static enum result start_tls(struct fault *f, struct connection *c)
 {
     const struct directory *d = c->directory;
@@ -139,11 +114,15 @@ static enum result start_tls(struct fault *f, struct connection *c)
     bool ldaps = s->scheme == SCHEME_LDAPS;
     if (!ldaps && (!d->starttls || s->scheme == SCHEME_LDAPI))
         return RESULT_OK;
-    if (!set_tls_options(c->ld, d))
+    if (!dir_tls_set(c->directory, c->ld))
         return FAULT(f, RESULT_UNAVAILABLE, "%s: %s %s cannot be used", s->url, d->client_cert_file == NULL ? "ca_file" : "client_cert_file, client_key_file or ca_file",
                      d->ca_file);
     int code = ldaps ? ldap_install_tls(c->ld) : ldap_start_tls_s(c->ld, NULL, NULL);
-    return code == LDAP_SUCCESS ? RESULT_OK : open_fault(f, c, code, ldaps ? "TLS" : "StartTLS");
+    if (code != LDAP_SUCCESS)
+        return open_fault(f, c, code, ldaps ? "TLS" : "StartTLS");
+    if (!dir_tls_modern(c->ld))
+        return FAULT(f, RESULT_UNAVAILABLE, "%s: the server speaks no TLS 1.2, nothing was sent", s->url);
+    return RESULT_OK;
 }
 
 static enum result attach(struct fault *f, struct connection *c, int64_t timeout_us)
@@ -179,7 +158,8 @@ enum result dir_connect(struct fault *f, struct directory *d, size_t server, int
 
 static enum result bind_external(struct fault *f, struct connection *c)
 {
-    struct berval *answer = NULL, nobody = {0, NULL};
+    static char empty[] = ""; /* a response of no bytes: without one the server asks for it first (RFC 4422 appendix A) */
+    struct berval *answer = NULL, nobody = {0, empty};
     int code = ldap_sasl_bind_s(c->ld, NULL, "EXTERNAL", &nobody, NULL, NULL, &answer);
     ber_bvfree(answer);
     return code == LDAP_SUCCESS ? RESULT_OK : open_fault(f, c, code, "SASL EXTERNAL");

@@ -17,8 +17,7 @@ enum {
 
 static void wake_everybody(struct directory *d)
 {
-    for (size_t kind = 0; kind < HANDLE_KINDS; kind++)
-        (void)pthread_cond_broadcast(&d->freed[kind]);
+    dir_pool_wake(d);
     (void)pthread_cond_broadcast(&d->tended);
 }
 

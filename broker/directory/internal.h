@@ -69,7 +69,9 @@ struct directory {
     unsigned pool_size;
 
     pthread_mutex_t lock; /* the servers' connections and health, and these: */
-    pthread_cond_t freed[HANDLE_KINDS], tended; /* a connection is free or a server came back; time for the probers */
+    struct waiter *waiting[HANDLE_KINDS]; /* for a connection, first come, first served */
+    pthread_cond_t tended;                /* time for the probers */
+    struct tls tls;
     int64_t refused_next_us; /* when a bind_dn that was refused may be tried again */
     bool stopping;
 };

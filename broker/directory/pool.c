@@ -8,10 +8,7 @@
 
 #include <poll.h>
 
-enum {
-    LOOK_AGAIN_US = 100000, /* who waits looks again by himself: a wake-up may have gone to one it was no use to */
-    LEAST_TIME_US = 1000000 /* to connect, however late it is */
-};
+enum { LEAST_TIME_US = 1000000 }; /* to connect, however late it is */
 
 /* What one operation has learnt about the servers. */
 struct attempt {
@@ -19,8 +16,59 @@ struct attempt {
     int64_t give_up_us;                 /* then no further server is tried */
     int64_t failed_us[DIR_SERVERS_MAX]; /* when it failed in this operation; 0: it did not */
     bool fresh[DIR_SERVERS_MAX];        /* a kept connection to it was dead: only a new one will do */
+    bool stuck[DIR_SERVERS_MAX];        /* a connection to it was silent, though it answers on others */
     struct fault last;                  /* why the one before failed */
 };
+
+/* ---- who waits, first come, first served; the lock is held */
+
+struct waiter {
+    struct waiter *next;
+    const struct attempt *attempt;
+    pthread_cond_t wake;
+    struct server *server;  /* what was handed over: a connection to it, */
+    struct connection *got; /* or NULL: the right to open one */
+};
+
+static void leave_queue(struct directory *d, const struct waiter *w)
+{
+    for (struct waiter **p = &d->waiting[w->attempt->kind]; *p != NULL; p = &(*p)->next)
+        if (*p == w) {
+            *p = w->next;
+            return;
+        }
+}
+
+static void join_queue(struct directory *d, struct waiter *w)
+{
+    struct waiter **last = &d->waiting[w->attempt->kind];
+    while (*last != NULL)
+        last = &(*last)->next;
+    *last = w;
+}
+
+/* False: nobody waits who may use it. */
+static bool hand_over(struct server *s, enum handle_kind kind, struct connection *c)
+{
+    struct directory *d = s->directory;
+    for (struct waiter *w = d->waiting[kind]; w != NULL; w = w->next) {
+        if (!dir_health_may_try(s, w->attempt->failed_us[s - d->servers]))
+            continue;
+        w->server = s;
+        w->got = c;
+        leave_queue(d, w);
+        (void)pthread_cond_signal(&w->wake);
+        return true;
+    }
+    return false;
+}
+
+void dir_pool_wake(struct directory *d)
+{
+    for (size_t kind = 0; kind < HANDLE_KINDS; kind++)
+        for (struct waiter *w = d->waiting[kind]; w != NULL; w = w->next)
+            (void)pthread_cond_signal(&w->wake);
+}
 
 /* ---- connections; each function takes the lock itself */
 
@@ -29,8 +77,9 @@ static void forget(struct server *s, enum handle_kind kind, unsigned count)
 {
     struct directory *d = s->directory;
     (void)pthread_mutex_lock(&d->lock);
-    s->open[kind] -= count;
-    (void)pthread_cond_broadcast(&d->freed[kind]);
+    for (; count > 0; count--)
+        if (!hand_over(s, kind, NULL))
+            s->open[kind]--;
     (void)pthread_mutex_unlock(&d->lock);
 }
 
@@ -44,9 +93,10 @@ static void give_back(struct server *s, enum handle_kind kind, struct connection
     }
     c->used_us = clock_monotonic_us();
     (void)pthread_mutex_lock(&d->lock);
-    c->next = s->kept[kind];
-    s->kept[kind] = c;
-    (void)pthread_cond_signal(&d->freed[kind]);
+    if (!hand_over(s, kind, c)) {
+        c->next = s->kept[kind];
+        s->kept[kind] = c;
+    }
     (void)pthread_mutex_unlock(&d->lock);
 }
 
@@ -132,12 +182,13 @@ static struct server *choose(struct directory *d, const struct attempt *t, struc
         size_t at = (size_t)(s - d->servers);
         if (!dir_health_may_try(s, t->failed_us[at]))
             continue;
-        *c_r = t->fresh[at] ? NULL : s->kept[t->kind];
+        bool room = s->open[t->kind] < d->pool_size;
+        *c_r = t->fresh[at] && room ? NULL : s->kept[t->kind];
         if (*c_r != NULL) {
             s->kept[t->kind] = (*c_r)->next;
             return s;
         }
-        if (s->open[t->kind] < d->pool_size) {
+        if (room) {
             s->open[t->kind]++;
             return s;
         }
@@ -172,23 +223,45 @@ static enum result nobody(struct fault *f, const struct directory *d, const stru
     return FAULT(f, RESULT_UNAVAILABLE, "known to be down: %s", d->servers[0].reason);
 }
 
+/* The lock is held. Until a connection is handed over, or a server came back. */
+static enum result wait_turn(struct fault *f, struct directory *d, struct waiter *w, bool busy)
+{
+    const struct attempt *t = w->attempt;
+    for (;;) {
+        int64_t until = busy ? t->give_up_us : may_return_until(d, t);
+        if (until > t->give_up_us)
+            until = t->give_up_us;
+        if (clock_monotonic_us() >= until || d->stopping)
+            return nobody(f, d, t, busy);
+        dir_condition_wait(&w->wake, &d->lock, until);
+        if (w->server != NULL || (w->server = choose(d, t, &w->got, &busy)) != NULL)
+            return RESULT_OK;
+    }
+}
+
+static enum result queue_up(struct fault *f, struct directory *d, const struct attempt *t, bool busy, struct server **s_r,
+                            struct connection **c_r)
+{
+    struct waiter w = {.attempt = t};
+    if (!dir_condition_init(&w.wake))
+        return FAULT(f, RESULT_INTERNAL, "out of memory");
+    join_queue(d, &w);
+    enum result r = wait_turn(f, d, &w, busy);
+    leave_queue(d, &w);
+    (void)pthread_cond_destroy(&w.wake);
+    *s_r = w.server;
+    *c_r = w.got;
+    return r;
+}
+
 /* A server with a connection, or with room for one. Waits while all are busy, never for one that is known to be down. */
 static enum result reserve(struct fault *f, struct directory *d, const struct attempt *t, struct server **s_r,
                            struct connection **c_r)
 {
     bool busy = false;
-    enum result r = RESULT_OK;
     (void)pthread_mutex_lock(&d->lock);
-    while ((*s_r = choose(d, t, c_r, &busy)) == NULL) {
-        int64_t now = clock_monotonic_us(), until = busy ? t->give_up_us : may_return_until(d, t);
-        if (until > t->give_up_us)
-            until = t->give_up_us;
-        if (now >= until || d->stopping) {
-            r = nobody(f, d, t, busy);
-            break;
-        }
-        dir_condition_wait(&d->freed[t->kind], &d->lock, now + LOOK_AGAIN_US < until ? now + LOOK_AGAIN_US : until);
-    }
+    *s_r = choose(d, t, c_r, &busy);
+    enum result r = *s_r != NULL ? RESULT_OK : queue_up(f, d, t, busy, s_r, c_r);
     (void)pthread_mutex_unlock(&d->lock);
     return r;
 }
@@ -235,6 +308,8 @@ static enum result take(struct fault *f, struct directory *d, struct attempt *t,
     for (;;) {
         struct connection *c = NULL;
         TRY(reserve(f, d, t, s_r, &c));
+        if (*s_r == NULL) /* never; the analyser does not follow reserve that far */
+            return FAULT(f, RESULT_INTERNAL, "no server was chosen");
         if (c != NULL && is_usable(d, c)) {
             c->fresh = false;
             *out_r = c;
@@ -274,7 +349,8 @@ static bool settle(struct attempt *t, struct server *s, const struct connection 
         return false;
     }
     if (only_this_one(s, r, s->directory->search_timeout_us / 2)) {
-        t->failed_us[at] = INT64_MAX;
+        t->failed_us[at] = t->stuck[at] ? INT64_MAX : 0; /* once more; the second time it is the question */
+        t->stuck[at] = true;
         t->last = *f;
     } else if (c->fresh || r == RESULT_TIMEOUT) {
         failed(t, s, f, r);
@@ -311,8 +387,7 @@ void dir_pool_free(struct directory *d)
         dir_pool_drop(&d->servers[i]);
         dir_endpoint_release(d->servers[i].endpoint);
     }
-    for (size_t kind = 0; kind < HANDLE_KINDS; kind++)
-        (void)pthread_cond_destroy(&d->freed[kind]);
     (void)pthread_cond_destroy(&d->tended);
+    dir_tls_free(d);
     (void)pthread_mutex_destroy(&d->lock);
 }

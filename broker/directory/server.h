@@ -6,8 +6,10 @@
 
 #include <idbridge/base.h>
 
+#include <ldap.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 enum {
     DIR_SERVERS_MAX = 16,
@@ -30,6 +32,13 @@ enum server_state {
 struct directory;
 struct connection;
 struct endpoint;
+struct waiter;
+
+enum { TLS_FILES = 3 };
+struct tls {
+    LDAP *template; /* a handle that never connects: owner of the context; NULL: none was made yet */
+    struct stat made_of[TLS_FILES];
+};
 
 struct server {
     const char *url;
@@ -68,6 +77,12 @@ CHECKED enum result dir_endpoint_addresses(struct fault *f, struct endpoint *e, 
                                            struct address *list, size_t *count_r);
 void dir_endpoint_answers(struct endpoint *e, const struct address *a); /* a connection to that one came about */
 
+/* ---- tls.c: what a TLS session needs, made once for all connections of a directory */
+/* Gives `ld` all TLS options. False: there is no such file, or no certificate in it. */
+bool dir_tls_set(struct directory *d, LDAP *ld);
+bool dir_tls_modern(LDAP *ld); /* after the handshake: at least TLS 1.2 */
+void dir_tls_free(struct directory *d);
+
 /* ---- waiting.c: condition variables on the clock of clock_monotonic_us */
 bool dir_condition_init(pthread_cond_t *c);
 void dir_condition_wait(pthread_cond_t *c, pthread_mutex_t *lock, int64_t until_us);
@@ -85,6 +100,7 @@ bool dir_health_unreachable(struct directory *d); /* every server of it is down,
 void dir_health_stop(struct directory *d); /* ends the probing threads; one that waits for the network is waited for */
 
 /* ---- pool.c, for health.c */
+void dir_pool_wake(struct directory *d);                    /* who waits looks again; the lock is held */
 void dir_pool_drop(struct server *s);                       /* closes what is kept to a server that failed */
 void dir_pool_adopt(struct server *s, struct connection *c); /* keeps a connection that a probe opened, or closes it */
 bool dir_pool_answers(struct connection *c, int64_t timeout_us); /* reads the root DSE */

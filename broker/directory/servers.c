@@ -105,7 +105,7 @@ static enum result read_client_certificate(struct fault *f, struct arena *a, con
     const char *const files[] = {d->client_cert_file, d->client_key_file};
     if ((files[0] == NULL) != (files[1] == NULL))
         return FAULT(f, RESULT_INVALID, "[directory %s] client_cert_file and client_key_file go together", d->name);
-    if (files[0] == NULL)
+    if (files[0] == NULL || files[1] == NULL)
         return RESULT_OK;
     if (!has_tls(d))
         return FAULT(f, RESULT_INVALID, "[directory %s] client_cert_file is shown over TLS only: ldaps:// or starttls = on", d->name);

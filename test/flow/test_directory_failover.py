@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
 from flow_kit import IDS, App, log_rows, wait_until  # noqa: E402
 from loadrig import Kept  # noqa: E402
 from ministry import DEMO_PASSWORD  # noqa: E402
-from slapd import free_port  # noqa: E402
+from slapd import lasting_port  # noqa: E402
 from tls import Authority  # noqa: E402
 
 LOGINS = int(os.environ.get("IDBRIDGE_FAILOVER_LOGINS", "300"))
@@ -36,14 +36,14 @@ Servers = collections.namedtuple("Servers", "m app cookies slapds")
 @pytest.fixture
 def three(make_ministry, tmp_path):
     """A ministry with three equal servers, and browsers that are signed in."""
-    authority, ports = Authority(tmp_path / "ca"), [free_port() for _ in range(3)]
+    authority, ports = Authority(tmp_path / "ca"), [lasting_port() for _ in range(3)]
     m = make_ministry(settings={
         "directory staff": {"urls": " ".join(f"ldaps://127.0.0.1:{port}" for port in ports), "ca_file": authority.ca},
         "listen": {"requests_per_second": 100000}})
     with contextlib.ExitStack() as stack:
         slapds = []
         for name, port in zip("abc", ports):
-            slapds.append(m.slapd.copy(tmp_path / name, tls=authority, tls_port=port))
+            slapds.append(m.slapd.copy(tmp_path / name, port=lasting_port(), tls=authority, tls_port=port))
             stack.callback(slapds[-1].stop)
         app = App(m, options=("--sso", "silent"))
         cookies = [signed_in(app, uid) for uid in SIGNED_IN]

@@ -12,6 +12,7 @@ import argparse
 import base64
 import contextlib
 import os
+import random
 import secrets
 import shutil
 import signal
@@ -38,6 +39,15 @@ def free_port(host='127.0.0.1'):
     with socket.socket() as probe:
         probe.bind((host, 0))
         return probe.getsockname()[1]
+
+
+def lasting_port(host='127.0.0.1'):
+    """Outside the range that outgoing connections take theirs from: free until its server starts, and while that is down."""
+    for port in random.sample(range(20000, 32000), 100):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((host, port))
+            return port
+    raise RuntimeError('no port is free')
 
 
 def refuse_taken(host, port):
@@ -82,10 +92,11 @@ def parse_ldif(text):
 
 
 class Slapd:
-    """One slapd. With `tls`, an Authority or True for one of its own, StartTLS and ldaps:// on `tls_port` as well."""
+    """One slapd. With `tls`, an Authority or True for one of its own, StartTLS and ldaps:// on `tls_port` as well;
+    `directives` are more lines of slapd.conf, before the database."""
 
-    def __init__(self, directory, port=0, tls=False, tls_port=0, people=1000, host='127.0.0.1'):
-        self.directory, self.host, self.people = Path(directory).resolve(), host, people
+    def __init__(self, directory, port=0, tls=False, tls_port=0, people=1000, host='127.0.0.1', directives=''):
+        self.directory, self.host, self.people, self.directives = Path(directory).resolve(), host, people, directives
         self.port, self.tls_port = port or free_port(host), None
         self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.authority = Authority(self.directory / 'tls') if tls is True else tls or None
@@ -124,7 +135,7 @@ class Slapd:
                      'TLSCertificateKeyFile': issued.key}
             lines = ''.join(f'{directive} "{file}"\n' for directive, file in files.items())
         text = (SAMPLE / 'slapd.conf.in').read_text()
-        text = text.replace('@TLS@', lines).replace('@ADMIN_PASSWORD@', self.admin_password)
+        text = text.replace('@TLS@', lines + self.directives).replace('@ADMIN_PASSWORD@', self.admin_password)
         with open(os.open(self._conf, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), 'w') as out:
             out.write(text)
 
@@ -227,7 +238,7 @@ class Slapd:
         if done.returncode != 0:
             raise RuntimeError(f'ldapmodify: {done.stderr.strip()}')
 
-    __enter__ = start
+    __enter__, close = start, stop
 
     def __exit__(self, *_):
         self.stop()

@@ -210,7 +210,9 @@ ATTACKS = [
            UNIT + "test_gate.c::duplicate_members_are_refused", W + "no_parameter_splits_a_response"), {
         "authorize_duplicate": (O + "parameter_that_comes_twice_is_refused",), "token_duplicate": (O + "token_parameter_that_comes_twice_is_refused",),
         "callback_duplicate": hits("callback_twice"), "header_value": ("unit/web/test_reply.c::refuses_response_splitting",)}),
-    Attack("transport without protection", "cve 20; rfc9700 TLS end to end", ("unit/base/test_http_tls.c::test_old_tls",),
+    Attack("transport without protection", "cve 20; rfc9700 TLS end to end", (
+        "unit/base/test_http_tls.c::test_old_tls", "flow/test_directory_connections.py::test_old_tls_is_not_spoken",
+        "flow/test_directory_connections.py::test_a_certificate_that_is_wrong"),
            {"http_issuer": (S + "plain_http_issuer_is_refused_but_on_loopback",)}),
     Attack("path that leads to a file, request that is too large", "cve 35", (
         W + "path_that_is_not_a_route_byte_for_byte_is_none", W + "wrong_method_runs_nothing", W + "malformed_request_gets_no_answer_worth_having",
