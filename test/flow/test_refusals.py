@@ -9,7 +9,7 @@ import time
 
 import pytest
 from flow_kit import (AMINA, DEMO_PASSWORD, IDS, Browser, links, log_rows, new_log, provisioning, refusal, sub_of, uid_of, user,
-                      users)
+                      users, wait_until)
 from slapd import SUFFIX
 
 SETTINGS = {"directory staff": {"grace": "0s", "network_timeout": "1s", "search_timeout": "1s"},
@@ -160,7 +160,7 @@ def test_grace_lets_in_who_was_good_before_and_nobody_else(make_ministry):
     m.slapd.start()
     dn = f"dn: uid=amina.diallo,ou=people,{SUFFIX}\nchangetype: modify\n"
     m.slapd.modify(dn + "add: pwdAccountLockedTime\npwdAccountLockedTime: 000001010000Z\n")
-    refusal(m, m.login(AMINA), "person_locked", 403)
+    refusal(m, wait_until(lambda: (page := m.login(AMINA)).url != m.dhis2 + "/" and page, 20), "person_locked", 403)  # noticed within seconds
     m.slapd.stop()
     refusal(m, m.login(AMINA), "directory_down", 503)  # an outage does not bring back who was locked before it
 
