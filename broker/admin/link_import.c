@@ -204,6 +204,16 @@ static enum result copy_text(struct importing *q, const json_t *row, const char 
     return RESULT_OK;
 }
 
+/* An entry's own identity is nobody else's. */
+static enum result check_own(struct fault *f, const struct link *l)
+{
+    const char *directory = login_password_directory(l->iss);
+    size_t n = directory == NULL ? 0 : strlen(directory);
+    if (directory != NULL && (strncmp(l->person_key, directory, n) != 0 || l->person_key[n] != ':' || strcmp(l->person_key + n + 1, l->sub) != 0))
+        return FAULT(f, RESULT_INVALID, "that identity is another entry itself, who knows its password");
+    return RESULT_OK;
+}
+
 static enum result read_line(struct importing *q, size_t line, const json_t *row, struct link *l)
 {
     struct fault *f = &q->ad.fault;
@@ -223,7 +233,8 @@ static enum result read_line(struct importing *q, size_t line, const json_t *row
         return FAULT(f, RESULT_INVALID, "state is active or pending");
     TRY(find_provider(q, row, l));
     TRY(seen_before(q, line, l));
-    return find_entry(q, row, l);
+    TRY(find_entry(q, row, l));
+    return check_own(f, l);
 }
 
 static void note_unused(struct importing *q, const json_t *row)

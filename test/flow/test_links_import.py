@@ -90,6 +90,8 @@ def test_each_line_that_cannot_be_is_told_and_nothing_is_written(ministry):
     for sub, person_id, why in (("a\tb", "", "a control character"), ("ok", "<script>", "more than letters"), ("ok", "x" * 65, "longer than 64")):
         done = import_(m, f"sub,person_id,login\n{sub},{person_id},nimal.perera\n", "--upstream", "national-id")
         assert done.returncode == 1 and why in done.stderr, done
+    done = import_(m, "sub,upstream,login\nabebes-entry,directory:staff,nimal.perera\n")  # who knows its password
+    assert done.returncode == 1 and "another entry itself" in done.stderr
     done = import_(m, "sub,upstream,login\ngood,national-id,nimal.perera\n", "--dry-run")
     assert done.returncode == 0 and done.stdout == "1 linked, 0 there already (dry run: nothing was written)\n" and links(m) == before
 
