@@ -54,6 +54,7 @@ static enum result refresh(struct fault *f, struct bridge *b, struct watch *w)
     TRY(upstreams_reload_keys(f, b->upstreams));
     if (revision != w->revision)
         TRY(admin_load_rules(f, b));
+    w->tended = 0; /* a key may sign since the set was read: at the next look its row says so too */
     struct snapshot *s = snapshot_slot_borrow(b->ring);
     w->keys_at = s == NULL ? 0 : token_ring_next_change(snapshot_value(s));
     if (s != NULL)

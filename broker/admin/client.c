@@ -140,14 +140,16 @@ static int client_add(int argc, char **argv)
 {
     struct adding q = {0};
     int status = read_options(&q, argc, argv);
-    if (status != 0)
-        return status;
     struct client wanted = q.c;
     json_t *uris = q.redirect_uris, *post = q.post_logout_redirect_uris;
     const char *jwks = q.jwks_file, *id = q.provider_id;
-    status = admin_begin(&q.ad, false);
-    if (status != 0)
+    if (status == 0)
+        status = admin_begin(&q.ad, false);
+    if (status != 0) {
+        json_decref(uris);
+        json_decref(post);
         return status;
+    }
     q.c = wanted;
     q.redirect_uris = uris;
     q.post_logout_redirect_uris = post;
