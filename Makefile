@@ -118,7 +118,7 @@ packages:
 	@sh test/support/packages.sh build
 bench:
 	@sh test/support/packages.sh bench
-	@$(MAKE) --no-print-directory -s -j$(JOBS) all build/release/test/bench/inside build/release/test/bench/provider
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all build/release/test/bench/inside build/release/test/bench/groups build/release/test/bench/provider
 	@$(PYTHON) test/bench/run.py
 format:
 	@sh test/support/packages.sh analyze
