@@ -116,9 +116,10 @@ layers:
 	@$(PYTHON) test/support/layers.py
 packages:
 	@sh test/support/packages.sh build
+BENCH := inside groups bare provider
 bench:
 	@sh test/support/packages.sh bench
-	@$(MAKE) --no-print-directory -s -j$(JOBS) all build/release/test/bench/inside build/release/test/bench/groups build/release/test/bench/provider
+	@$(MAKE) --no-print-directory -s -j$(JOBS) all $(BENCH:%=build/release/test/bench/%)
 	@$(PYTHON) test/bench/run.py
 format:
 	@sh test/support/packages.sh analyze

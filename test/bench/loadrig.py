@@ -45,6 +45,11 @@ def rss_mb(pid):
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
+def own_mb(pid):
+    """Memory that is no file's: heap, stacks, relocated data; not the text of libraries (proc(5), smaps_rollup)."""
+    return int(Path(f"/proc/{pid}/smaps_rollup").read_text().split("Anonymous:")[1].split()[0]) / 1024
+
+
 class Kept:
     """Kept-alive connections of one thread, one per address."""
 

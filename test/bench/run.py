@@ -5,7 +5,7 @@
 
 CPU is the bridge's own, user and kernel, all threads. The budgets were made on a machine whose bare RS256 and ES256 signatures take
 250 and 23 microseconds. Here they take what they take: of each budget the RSA part is scaled by RSA, the rest by ES256; both figures
-are printed, and the scaled one decides. Times and megabytes are not scaled. BENCH_LONG=1: 100,000 sessions too."""
+are printed, and the scaled one decides. Beside login, memory and start stands what the libraries alone take (bare.c). Times and megabytes are not scaled. BENCH_LONG=1: 100,000 sessions too."""
 import json
 import os
 import re
@@ -20,18 +20,22 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import growth  # noqa: E402
 import hang  # noqa: E402
-from loadrig import FORM, RELEASE, ROOT, VERIFIER, Kept, Rig, basic_header, cpu_s, rss_mb, together  # noqa: E402
+from loadrig import FORM, RELEASE, ROOT, VERIFIER, Kept, Rig, basic_header, cpu_s, own_mb, rss_mb, together  # noqa: E402
 from logins import FastRig, everybody_once, login_cpu  # noqa: E402
-from startup import ready_ms  # noqa: E402
+from startup import libraries_ms, ready_ms  # noqa: E402
+import slapd  # noqa: E402
 
 INSIDE = ROOT / "build" / "release" / "test" / "bench" / "inside"
+BARE = INSIDE.with_name("bare")
+# What a brokered login cannot do without: signatures, foreign signatures, requests to us, calls of ours, searches, commits.
+LOGIN_IS_MADE_OF = {"sign": 3, "verify": 2, "request": 3, "call": 3, "search": 2, "commit": 2, "hand-over": 13}
 REFERENCE = {"RS256": 250.0, "ES256": 23.0}  # microseconds of the bare signature where the budgets were made
 WORDS = sys.argv[1:]
 
 
 class Report:
     def __init__(self):
-        self.rows, self.bare, self.notes = {}, {}, []
+        self.rows, self.bare, self.notes, self.bare_verify, self.floor = {}, {}, [], None, None
 
     def pace(self):
         return self.bare["ES256"] / REFERENCE["ES256"]
@@ -75,7 +79,7 @@ def wanted(part):
 def inside(report, folder):
     done = subprocess.run([str(INSIDE), str(folder)], capture_output=True, check=True, timeout=120)
     took = {row["name"]: row["cpu_us"] for row in map(json.loads, done.stdout.decode().splitlines())}
-    report.bare = {alg: took["bare sign " + alg] for alg in REFERENCE}
+    report.bare, report.bare_verify = {alg: took["bare sign " + alg] for alg in REFERENCE}, took["bare verify RS256"]
     print(f"  bare signature here: RS256 {report.bare['RS256']:.1f}, ES256 {report.bare['ES256']:.1f} microseconds; "
           f"pace {report.pace():.2f}\n", flush=True)
     for alg, most in (("RS256", 1.15), ("ES256", 2.0)):
@@ -102,6 +106,24 @@ def wrk(rig, path, seconds=2, method="GET", body=None, headers=None, connections
         raise RuntimeError(f"{path}:\n{said}")
     value, unit = re.search(r"99%\s+([\d.]+)(us|ms|s)\b", said).groups()
     return took * 1e6 / int(re.search(r"(\d+) requests in", said).group(1)), float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+
+
+def floor(report, rig):
+    """The same work by the libraries alone (bare.c), and what of it a login is made of."""
+    directory, folder = rig.slapd, Path(tempfile.mkdtemp(dir=rig.folder))
+    dn = f"uid={rig.persons[0]['uid']},ou=people,{slapd.SUFFIX}"
+    done = subprocess.run([str(BARE), str(folder), rig.provider + "/jwks", directory.url, dn, slapd.READER, slapd.READER_PASSWORD],
+                          capture_output=True, check=True, timeout=60)
+    said = {row.pop("name"): row for row in map(json.loads, done.stdout.decode().splitlines())}
+    one = {name: row["cpu_us"] for name, row in said.items() if "cpu_us" in row}
+    one["hand-over"] = one.pop("two hand-overs") / 2
+    one.update(sign=report.bare["RS256"], verify=report.bare_verify, request=median_cpu(rig, "/jwks"))
+    report.floor = {"one_us": {name: round(one[name], 1) for name in LOGIN_IS_MADE_OF}, "times": LOGIN_IS_MADE_OF,
+                    "login_us": round(sum(times * one[name] for name, times in LOGIN_IS_MADE_OF.items())), "memory": said["memory"]}
+    parts = ", ".join(f"{times} x {name} {one[name]:.0f}" for name, times in LOGIN_IS_MADE_OF.items())
+    report.notes.append(f"floor of a login, the libraries alone: {report.floor['login_us']} us ({parts})")
+    report.notes.append(f"the libraries alone, each used once: RSS {said['memory']['rss_mb']} MB, of it no file's "
+                        f"{said['memory']['own_mb']} MB")
 
 
 def median_cpu(rig, path, rounds=3, **options):
@@ -155,6 +177,7 @@ def login(report, rig):
     login_cpu(rig, 2)
     rounds = sorted(login_cpu(rig, 4) for _ in range(5))
     report.add("login: brokered, RS256, DHIS2 unchanged, 32 at once", rounds[2][0], 1600, rsa=3)
+    floor(report, rig)
     report.notes.append(f"logins a second with 32 at once, the load's own clients beside it: {statistics.median(r[1] for r in rounds):.0f}")
 
 
@@ -163,9 +186,11 @@ def start(report, rig):
     fastest, middle = ready_ms(rig)
     report.add_value("start to ready, fastest of 25", fastest, "ms", 15)
     report.add_value("start to ready, median", middle, "ms")
+    report.add_value("the libraries alone: loaded and ended, fastest of 25", libraries_ms(BARE), "ms")
     rig.start_bridge()
     time.sleep(3)
     report.add_value("RSS idle", rss_mb(rig.bridge_pid()), "MB", 12)
+    report.add_value("of it no file's: heap, stacks, relocated data", own_mb(rig.bridge_pid()), "MB")
 
 
 def sessions(report, rig):
@@ -212,7 +237,8 @@ def main():
     for note in report.notes:
         print("  " + note)
     path = ROOT / "build" / "bench.json"
-    path.write_text(json.dumps({"bare": report.bare, "binary": str(RELEASE.relative_to(ROOT)), "operations": report.rows}, indent=1) + "\n")
+    written = {"bare": report.bare, "floor": report.floor, "binary": str(RELEASE.relative_to(ROOT)), "operations": report.rows}
+    path.write_text(json.dumps(written, indent=1) + "\n")
     over = [name for name, row in report.rows.items() if row["ok"] is False]
     print(f"\n  written: {path.relative_to(ROOT)}; {len(over)} over budget{': ' + ', '.join(over) if over else ''}")
 

@@ -32,3 +32,13 @@ def ready_ms(rig, times=25):
     """(fastest, median): on a busy machine the fastest says what the program takes, the median what the machine gave."""
     took = sorted(once(rig) for _ in range(times))
     return took[0], statistics.median(took)
+
+
+def libraries_ms(program, times=25):
+    """A program that loads the same libraries and ends: what no start goes below."""
+    took = []
+    for _ in range(times):
+        started = time.monotonic()
+        subprocess.run([str(program)], check=True, timeout=10)
+        took.append((time.monotonic() - started) * 1000)
+    return min(took)
