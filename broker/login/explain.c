@@ -76,7 +76,7 @@ static void print_grants(FILE *to, struct arena *a, const struct login *l, const
 }
 
 /* Where the directory's password signs in, and whether it would this person; nothing where it does not. */
-static void print_password(FILE *to, const struct bridge *b, const struct login *l)
+static void tell_password(const struct bridge *b, const struct login *l, json_t *told)
 {
     CLEANUP(buf) struct buf where;
     const char *reason = NULL;
@@ -85,7 +85,15 @@ static void print_password(FILE *to, const struct bridge *b, const struct login 
     if (l->person.directory == NULL || !login_password_describe(b, l->person.directory, &where) || where.data == NULL)
         return;
     bool in = login_check_status(&ignored, b, &l->person, true, &reason) == RESULT_OK;
-    (void)fprintf(to, "password  %s: %s\n", where.data, in ? "would be let in with the right one" : login_reason(reason)->log);
+    (void)json_object_set_new(told, "password_login", json_pack("{s:s, s:s*}", "where", where.data, "refused", in ? NULL : reason));
+}
+static void print_password(FILE *to, const json_t *told)
+{
+    const json_t *j = json_object_get(told, "password_login");
+    const char *refused = json_text(j, "refused");
+    if (j != NULL)
+        (void)fprintf(to, "password  %s: %s\n", json_text(j, "where"),
+                      refused == NULL ? "would be let in with the right one" : login_reason(refused)->log);
 }
 
 static json_t *grants_json(const struct grants *g)
@@ -150,6 +158,7 @@ enum result login_explain(struct fault *f, struct arena *a, struct bridge *b, co
         return r;
     json_t *told;
     TRY(explain_links(f, a, v, l, reason, &told));
+    tell_password(b, l, told);
     struct held held = {0};
     if (l->linked && l->dhis2 != NULL)
         TRY(held_load(f, a, b, l, &held));
@@ -167,6 +176,6 @@ enum result login_explain(struct fault *f, struct arena *a, struct bridge *b, co
     else if (r == RESULT_OK)
         (void)fprintf(to, "account   looked up when the person is linked: its openId is made then\n");
     (void)fprintf(to, "sign-in   %s\n", r == RESULT_OK ? "allowed" : login_reason(reason)->log);
-    print_password(to, b, l);
+    print_password(to, told);
     return r;
 }

@@ -32,7 +32,7 @@ static json_t *metadata(struct arena *a, const char *issuer)
                      "token_endpoint_auth_signing_alg_values_supported", "RS256", "PS256", "ES256",
                      "code_challenge_methods_supported", "S256", "authorization_response_iss_parameter_supported", 1,
                      "request_parameter_supported", 0, "request_uri_parameter_supported", 0, "claims_supported", "iss", "sub",
-                     "aud", "exp", "iat", "auth_time", "nonce", "acr", "email", "name", "given_name", "family_name",
+                     "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "email", "name", "given_name", "family_name",
                      "preferred_username", "sid", "idp"));
     for (size_t i = 0; j != NULL && i < COUNT_OF(at); i += 2) {
         char *url = arena_printf(a, "%s%s", issuer, at[i + 1]);

@@ -308,6 +308,8 @@ def test_doctor_and_explain_say_where(ministry):
     assert "password_login_clients names nobody, and no application of that name is registered" in said
     said = m.run("explain", "mara.mustchange", check=False).stdout
     assert "password  offered to dhis2-login clinic" in said and "the directory password must be changed" in said
+    told = json.loads(m.run("explain", "--json", "mara.mustchange", check=False).stdout)["password_login"]
+    assert told["refused"] == "person_must_change" and "clinic" in told["where"]
     row = next(row for row in links(m, "amina.diallo") if row["iss"] == "directory:staff")
     assert "sign-in   allowed" in m.run("explain", f"{row['iss']} {row['sub']}").stdout
     exported = m.run("link", "list", "--csv").stdout

@@ -137,7 +137,7 @@ ATTACKS = [
         "password_session": (P + "session_of_a_password_answers_only_where_passwords_may",),
         "password_kept": (PASSWORDS + "test_turned_off_ends_refresh_tokens_and_sessions",)}),
     Attack("password form that is sent by others, again, or to learn who exists", "cve 18; cve 24; cve 27", (
-        P + "password_form_of_another_browser_is_refused", P + "password_form_works_once", P + "password_login_gives_a_session_of_its_own",
+        P + "password_form_of_another_browser_is_refused", P + "password_form_works_once", P + "state_of_one_way_is_not_taken_by_the_other", P + "password_login_gives_a_session_of_its_own",
         P + "password_page_does_not_say_who_exists", P + "empty_password_never_reaches_the_directory"), {}),
     Attack("one password tried on everybody", "cve 25", (P + "tries_of_both_pages_count_for_one_account", P + "a_clinic_behind_one_address_works"),
            {"password_address": (P + "one_password_on_everybody_is_stopped_at_its_address",)}),

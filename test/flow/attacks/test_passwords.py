@@ -125,6 +125,19 @@ def test_password_form_works_once(ministry, clinic):
     assert rows(m)["code"] == before
 
 
+def test_state_of_one_way_is_not_taken_by_the_other(ministry, clinic):
+    """Mix-up: what was begun at the ID provider does not end at the password form, nor the other way round."""
+    m, browser = ministry, at("10.2.0.4")
+    page = browser.get(clinic.url(upstream="national-id"), follow=lambda url: False)
+    provider = {"action": m.issuer + "/password", "fields": {"state": re.search(r"[?&]state=([^&]+)", page.location)[1]}}
+    form = form_of(clinic, browser)
+    with nothing_happened(m):
+        refusal(m, enter(clinic, browser, "amina.diallo", form=provider), "password_not_offered", 403)
+        answer = browser.get(f"{m.issuer}/callback/national-id?code=x&state={form['fields']['state']}&iss={m.esignet}", follow=clinic.stays)
+        refusal(m, answer, "upstream_untrusted", 403)
+    assert "code" in clinic.answer(enter(clinic, browser, "amina.diallo", form=form))
+
+
 def test_password_login_gives_a_session_of_its_own(ministry, clinic):
     """Session fixation: what was in the browser before signs nobody in afterwards."""
     m, thief, browser = ministry, at("10.2.0.3"), at("10.2.0.3")
