@@ -2,20 +2,19 @@
 slow, cut, huge, no text, referrals, a password policy response that is none, an entry that goes away between the search and the bind.
 The scripted server says what no real one does on request; groups have a file of their own. Also whose clock counts."""
 import contextlib
-import os
-import subprocess
 import time
 
 import pytest
 from asked import Asked
 from ldap_standin import BUSY, REFERRAL, Close, Done, Hang, LdapStandin, Raw, Reference, Wait, tlv
-from slapd import DEMO_PASSWORD, ENVIRONMENT, READER, READER_PASSWORD, SUFFIX, Slapd
+from slapd import DEMO_PASSWORD, ENVIRONMENT, READER, READER_PASSWORD, SAMPLE, SUFFIX, Slapd, must
 
 BASE = "dc=x"
 PEOPLE = f"ou=people,{BASE}"
 AMINA = f"uid=amina,{PEOPLE}"
 POLICY = "1.3.6.1.4.1.42.2.27.8.5.1"  # draft-behera-ldap-password-policy §6.2
 INVALID_CREDENTIALS, NO_SUCH_OBJECT, OTHER = 49, 32, 80
+FAKETIME = "/usr/$LIB/faketime/libfaketimeMT.so.1"  # of the package faketime; ld.so(8) fills in $LIB
 MEGABYTES = "x" * (2 << 20)
 
 
@@ -154,3 +153,41 @@ def test_a_slow_answer_ends_in_time(tmp_path, how):
         said = directory.login("amina")
         assert said["result"] == "timeout" and said["status"] == "unreachable", said
         assert said["us"] < 12_000_000 and said["cpu_us"] < 3_000_000
+
+
+# ---- whose clock
+
+DAY = 86400
+
+
+def after(seconds):
+    return time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + seconds))
+
+
+CLOCKS = {  # slapd's clock is off by so many days: what ends when -> as read, as bound
+    "two days ahead": (2, {"ends tomorrow": ({"pwdEndTime": 1}, "ok", "locked_by_passwords"),
+                           "began tomorrow": ({"pwdStartTime": 1}, "not_yet_valid", "ok")}),
+    "two days behind": (-2, {"ended yesterday": ({"pwdEndTime": -1}, "expired", "ok"),
+                             "began yesterday": ({"pwdStartTime": -1}, "ok", "locked_by_passwords")}),
+}
+
+
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_times_in_an_entry_go_by_our_clock_and_a_bind_by_the_servers(tmp_path, clock, monkeypatch):
+    """Neither can be let in by the other's mistake: a login by national ID asks the entry, one by password both."""
+    days, people = CLOCKS[clock]
+    entries = [must("/usr/bin/python3", SAMPLE / "generate.py", "--ordinary", "150")]
+    for name, (times, _, _) in people.items():
+        uid = name.replace(" ", ".")
+        entries.append(f"dn: uid={uid},ou=people,{SUFFIX}\nobjectClass: inetOrgPerson\nuid: {uid}\ncn: {uid}\nsn: {uid}\nuserPassword: {DEMO_PASSWORD}\n" +
+                       "".join(f"{k}: {after(v * DAY)}\n" for k, v in times.items()))
+    monkeypatch.setitem(ENVIRONMENT, "LD_PRELOAD", FAKETIME)
+    monkeypatch.setitem(ENVIRONMENT, "FAKETIME", f"{days:+d}d")
+    with contextlib.ExitStack() as stack:
+        server = Slapd(tmp_path / "slapd", people=150).start(ldif="\n".join(entries))
+        stack.callback(server.stop)
+        directory = stack.enter_context(Asked(tmp_path, READER_PASSWORD, type="openldap", urls=server.url, bind_dn=READER,
+                                              people_base=f"ou=people,{SUFFIX}"))
+        for name, (_, read, bound) in people.items():
+            uid = name.replace(" ", ".")
+            assert (directory.login(uid)["status"], directory.bind(uid, DEMO_PASSWORD)["status"]) == (read, bound), name

@@ -22,7 +22,7 @@ build_set='gcc make pkg-config libc6-dev libmicrohttpd-dev libcjose-dev libldap-
 demo_set="$build_set slapd ldap-utils openssl python3 python3-aiohttp python3-cryptography python3-jwcrypto"
 check_set="$demo_set libcmocka-dev python3-pytest python3-pytest-timeout python3-pytest-xdist python3-authlib
 	python3-ldap3 python3-requests python3-selenium samba samba-ad-dc samba-ad-provision samba-dsdb-modules ldb-tools
-	389-ds-base libnss3-tools jose apache2 libapache2-mod-auth-openidc libapache2-mod-oauth2 nodejs=node npm=npm chromium
+	389-ds-base libnss3-tools faketime jose apache2 libapache2-mod-auth-openidc libapache2-mod-oauth2 nodejs=node npm=npm chromium
 	chromium-driver fonts-noto-core curl git iproute2 procps sqlite3 util-linux clang libclang-rt-14-dev"
 bench_set="$demo_set wrk"
 analyze_set="$build_set libcmocka-dev clang clang-tidy clang-format cppcheck"
