@@ -103,6 +103,11 @@ def test_nobody_and_two(asked):
     assert [asked.look(login) for login in account_table.TWINS] == ['ok', 'ok']
 
 
+def test_an_entry_that_went_away_since_the_search_is_a_wrong_password(asked):
+    gone = account_servers.dn(asked.server, 'gone')
+    assert asked.bind(gone, PASSWORD) == 'wrong_password'
+
+
 def test_every_status_is_in_the_table():
     words = (ROOT / 'broker/directory/status.c').read_text().split('status_names[] = {')[1].split('};')[0]
     named = {line.split('"')[1] for line in words.splitlines() if '"' in line}

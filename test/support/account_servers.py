@@ -61,9 +61,12 @@ def modification(name, value):
     return f'replace: {name}\n{lines}-\n'
 
 
+def dn(server, login):
+    return DN[type(server).__name__](login)
+
+
 def change(server, login, attributes):
     """What ldapmodify as administrator says to it; by slapd attributes of its own take the Relax control."""
-    dn = DN[type(server).__name__](login)
     lines = ''.join(modification(*pair) for pair in attributes.items())
     relax = ['-e', 'relax'] if isinstance(server, Slapd) else []
-    return server.client('ldapmodify', *relax, input=f'dn: {dn}\nchangetype: modify\n{lines}')
+    return server.client('ldapmodify', *relax, input=f'dn: {dn(server, login)}\nchangetype: modify\n{lines}')

@@ -18,6 +18,7 @@ SUPPORT = Path(__file__).resolve().parent
 ROOT = SUPPORT.parents[1]
 SAMPLE = ROOT / 'deploy' / 'sample-directory'
 sys.path[:0] = [str(SUPPORT), str(SAMPLE)]
+import ds389  # noqa: E402
 import generate  # noqa: E402
 import sample  # noqa: E402
 import samba_ad  # noqa: E402
@@ -394,3 +395,41 @@ def test_ad_says_why_it_is_not_there(tmp_path, monkeypatch):
     monkeypatch.setenv('PATH', '/nowhere')
     with pytest.raises(samba_ad.Unavailable, match='root or sudo'):
         samba_ad.SambaAd(tmp_path, tmp_path).start()
+
+
+# --- 389 Directory Server -------------------------------------------------------------------------------------------
+
+def answers_389(server):
+    return run('ldapsearch', '-x', '-H', server.url, '-s', 'base', '-b', '', '1.1', '-o', 'nettimeout=2').returncode == 0
+
+
+def theirs():
+    """Files of a 389-ds outside its namespaces."""
+    places = ('/run', '/dev/shm', '/tmp', '/etc/dirsrv', '/var/lib/dirsrv')
+    return {p for place in places for p in Path(place).iterdir() if 'slapd' in p.name or 'ds389' in p.name or 'dirsrv' in str(p)}
+
+
+@pytest.mark.parametrize('end', ['kill -9 of its program', 'end of the test run'])
+def test_389_leaves_nothing_behind(tmp_path, end):
+    """Not a process, not a file, not a semaphore: all of it lived in namespaces of its own."""
+    before = theirs()
+    server = ds389.Ds389(tmp_path, ROOT / 'build' / 'testcache')
+    try:
+        server.start()
+    except ds389.Unavailable as reason:
+        pytest.skip(f'NO 389-DS TESTS: {reason}')
+    assert answers_389(server)
+    if end.startswith('kill'):
+        server._program.kill()
+    else:
+        server._program.stdin.close()
+    server._program.wait(30)
+    server._program.stdout.close()
+    wait_for(lambda: not answers_389(server))
+    assert theirs() <= before
+
+
+def test_389_says_why_it_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(ds389, 'SYSTEM_INF', tmp_path / 'nothing')
+    with pytest.raises(ds389.Unavailable, match='package 389-ds-base'):
+        ds389.Ds389(tmp_path, tmp_path).start()
