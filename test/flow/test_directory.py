@@ -232,7 +232,7 @@ def domain(folder, server, **keys):
         'claim_filter': '(employeeNumber={claim.employee_number})', **keys})
 
 
-@pytest.mark.parametrize('mode', ['token_groups', 'in_chain'])
+@pytest.mark.parametrize('mode', ['token_groups', 'in_chain', 'search', 'member_of'])
 @pytest.mark.parametrize('way', ['ldaps', 'starttls'])
 def test_active_directory(samba, tmp_path, way, mode):
     people = len(samba_ad.PERSONS) + 1  # and the reader itself
