@@ -115,6 +115,26 @@ def test_an_error_is_not_remembered(tmp_path):
         assert names(directory.login("amina")) == ["everybody", "nurses", "staff"]
 
 
+def test_eleven_levels_are_an_error_remembered_or_not(tmp_path):
+    chain = [person(), group("g0", AMINA), *(group(f"g{n}", dn(f"g{n - 1}")) for n in range(1, 10))]
+    with standin(tmp_path, chain) as (_, directory):
+        assert len(names(directory.login("amina"))) == len(names(directory.login("amina"))) == 10
+        directory.clock(61)
+        chain.append(group("g10", dn("g9")))
+        for _ in range(2):
+            said = directory.login("amina")
+            assert said["result"] == "invalid" and "nested more than 10 deep" in said["detail"] and said["groups"] == []
+
+
+def test_one_group_too_many_is_an_error(tmp_path):
+    def answer(search):
+        yield from from_entries([person()])(search) if "uid=amina)" in search.filter else (
+            (Entry(*group(f"g{n}", AMINA)) for n in range(2001)) if "member=uid" in search.filter else ())
+    with standin(tmp_path, answer=answer) as (_, directory):
+        said = directory.login("amina")
+        assert said["result"] == "invalid" and "more than 2000 groups" in said["detail"] and said["groups"] == []
+
+
 # ---- answers that are cut ----------------------------------------------------------------------------------------------------
 
 WHICH = {"the person": "uid=amina)", "the person's groups": "member=uid=amina", "a group's groups": "member=cn=nurses"}
@@ -144,6 +164,7 @@ def test_a_part_of_an_answer_is_an_error(tmp_path, which):
             said = directory.login("amina")
             assert said["result"] in ("unavailable", "timeout"), (how, said)
             assert said["groups"] == [] and said["detail"] and "amina" not in said["detail"], (how, said)
+            assert said["unreachable"] == (how in ("busy", "the end of the connection")), (how, said)  # else no grace may cover it
 
 
 def test_what_is_more_than_the_server_says_at_once_comes_page_by_page(tmp_path):
