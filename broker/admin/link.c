@@ -41,26 +41,6 @@ enum result link_audit(struct admin *ad, struct store_view *v, const char *event
     return store_audit_add(&ad->fault, v, &row);
 }
 
-static enum result choose_person(struct fault *f, struct store_view *v, struct admin *ad, struct link *l, bool second)
-{
-    const char *own = NULL;
-    bool linked = false;
-    struct link other;
-    enum result r = store_link_person(f, v, ad->arena, l->person_key, &own, &linked);
-    if (r != RESULT_OK && r != RESULT_NOT_FOUND)
-        return r;
-    if (linked && !second && l->person_id == NULL)
-        return FAULT(f, RESULT_CONFLICT, "the entry is linked to another identity already");
-    if (own != NULL && l->person_id != NULL && strcmp(own, l->person_id) != 0)
-        return FAULT(f, RESULT_CONFLICT, "the entry belongs to person %s already", own);
-    if (own == NULL && l->person_id != NULL && store_link_by_person_id(f, v, ad->arena, l->person_id, &other) == RESULT_OK)
-        return FAULT(f, RESULT_CONFLICT, "that person is linked to another entry: `link move --same-person` takes them along");
-    if (l->person_id == NULL)
-        l->person_id = own != NULL ? own : random_id(ad->arena, 16);
-    NEED(f, l->person_id);
-    return RESULT_OK;
-}
-
 enum result link_place(struct fault *f, struct store_view *v, struct admin *ad, struct link *l, bool second, bool *there_r)
 {
     struct link there;
@@ -77,7 +57,7 @@ enum result link_place(struct fault *f, struct store_view *v, struct admin *ad, 
     }
     if (r != RESULT_NOT_FOUND)
         return r;
-    TRY(choose_person(f, v, ad, l, second));
+    TRY(link_person_choose(f, v, ad, l, second));
     TRY(store_link_add(f, v, l));
     return link_audit(ad, v, strcmp(l->method, "import") == 0 ? "link.import" : "link.add", l);
 }
@@ -246,8 +226,7 @@ static enum result give_away(struct fault *f, struct store_view *v, struct linki
 /* The same human being with another entry: every identity of theirs goes along, and nothing changes in DHIS2. */
 static enum result take_along(struct fault *f, struct store_view *v, struct linking *q, const char *own)
 {
-    if (own != NULL && strcmp(own, q->link.person_id) != 0)
-        return FAULT(f, RESULT_CONFLICT, "that entry is person %s in DHIS2 already: two accounts are never made one", own);
+    TRY(link_person_instead(f, v, &q->ad, own, q->link.person_id, q->person.key));
     return store_link_follow(f, v, q->link.person_id, q->person.key);
 }
 

@@ -1,5 +1,6 @@
-/* Private to the files of `idbridge link`: link.c (single links), link_list.c (lists and what dangles), link_import.c
- * (many at once, out of link_table.c). */
+/* Private to the files of `idbridge link`: link.c (single links), link_person.c (whose they are),
+ * link_list.c (lists and what dangles), link_import.c (many at once, out of
+ * link_table.c). */
 #ifndef ADMIN_LINK_H
 #define ADMIN_LINK_H
 
@@ -12,6 +13,11 @@ CHECKED enum result link_find_entry(struct admin *ad, const char *directory, con
  * the entry or that person has another. An entry that is linked takes a second identity only when `second` or its person
  * id is given. *there_r: exactly this link was there before and nothing was written. */
 CHECKED enum result link_place(struct fault *f, struct store_view *v, struct admin *ad, struct link *l, bool second, bool *there_r);
+/* link_person.c. l->person_id is filled in. */
+CHECKED enum result link_person_choose(struct fault *f, struct store_view *v, struct admin *ad, struct link *l, bool second);
+/* The entry is `person_id` and no more `own`, where it is another one (or NULL). RESULT_CONFLICT: somebody signed in as that. */
+CHECKED enum result link_person_instead(struct fault *f, struct store_view *v, struct admin *ad, const char *own,
+                                        const char *person_id, const char *person_key);
 CHECKED enum result link_audit(struct admin *ad, struct store_view *v, const char *event, const struct link *l);
 /* The name of the [upstream] with that issuer; NULL: there is none. */
 const char *link_upstream_of(const struct bridge *b, const char *iss);

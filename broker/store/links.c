@@ -145,12 +145,19 @@ static enum result run_for(struct fault *f, struct store_view *v, const char *sq
     return statement_run_one(f, &st);
 }
 
+static const char own_id[] = "INSERT INTO setting(name, value) VALUES('person-id:' || ?, ?)"
+                             " ON CONFLICT(name) DO UPDATE SET value = excluded.value";
+
+enum result store_link_rename(struct fault *f, struct store_view *v, const char *from, const char *person_id, const char *person_key)
+{
+    enum result r = run_for(f, v, "UPDATE link SET person_id = ? WHERE person_id = ?", person_id, from);
+    return r == RESULT_OK || r == RESULT_NOT_FOUND ? run_for(f, v, own_id, person_key, person_id) : r;
+}
+
 /* The identity that is the old entry itself ends here; the new entry has its own. Where that is, the next sign-in tells. */
 enum result store_link_follow(struct fault *f, struct store_view *v, const char *person_id, const char *person_key)
 {
     static const char own[] = "DELETE FROM link WHERE " IS_ENTRY " AND person_id = ? AND person_key <> ?";
-    static const char keep[] = "INSERT INTO setting(name, value) VALUES('person-id:' || ?, ?)"
-                               " ON CONFLICT(name) DO UPDATE SET value = excluded.value";
     struct fault none = {0};
     enum result left = run_for(&none, v, own, person_id, person_key);
     enum result went = run_for(f, v, "UPDATE link SET person_key = ?, dn = NULL WHERE person_id = ?", person_key, person_id);
@@ -158,7 +165,7 @@ enum result store_link_follow(struct fault *f, struct store_view *v, const char 
         return FAULT(f, left, "%s", none.detail);
     if (went != RESULT_OK && (went != RESULT_NOT_FOUND || left != RESULT_OK))
         return went;
-    return run_for(f, v, keep, person_key, person_id);
+    return run_for(f, v, own_id, person_key, person_id);
 }
 
 enum result store_link_move(struct fault *f, struct store_view *v, const char *iss, const char *sub,

@@ -123,6 +123,9 @@ CHECKED enum result store_link_person(struct fault *f, struct store_view *v, str
 /* A person who has another entry now (hired anew) keeps the person id: all links of it go to that entry, but for the one
  * that is the old entry itself. RESULT_NOT_FOUND: nobody has that id. */
 CHECKED enum result store_link_follow(struct fault *f, struct store_view *v, const char *person_id, const char *person_key);
+/* An id nobody ever signed in with gives way: its links and the entry are of `person_id` now. */
+CHECKED enum result store_link_rename(struct fault *f, struct store_view *v, const char *from, const char *person_id,
+                                      const char *person_key);
 /* person_key NULL: all; else those of one person. */
 CHECKED enum result store_link_each(struct fault *f, struct store_view *v, struct arena *a, const char *person_key,
                                     enum result (*each)(void *arg, const struct link *l), void *arg);

@@ -4,10 +4,11 @@ Issue text: "Links: by (iss, sub) to the stable id, never to a DN or an address 
 and changes DN, is re-hired under a new entry, gets a new national ID, or has two entries, ends in a defined state that
 `explain` tells."
 """
+import json
 import re
 import shlex
 
-from flow_kit import AMINA, DEMO_PASSWORD, IDS, App, links, refusal, sub_of, uid_of
+from flow_kit import AMINA, DEMO_PASSWORD, IDS, App, Browser, links, refusal, sub_of, uid_of
 from slapd import SUFFIX
 
 PEOPLE_DN = f"ou=people,{SUFFIX}"
@@ -166,6 +167,7 @@ def test_a_new_entry_of_the_same_name_may_be_another_person(ministry):
     done = typed(m, told(m, identity(m, uid)), "--other-person", LOGIN=uid)
     assert done.returncode == 0 and row["person"] not in done.stdout, done
     assert links(m, uid)[0]["person"] != row["person"]
+    signed_in(m, IDS[uid])
     # and that cannot be taken back into the first account: two accounts are never made one
     unit(m, "elsewhere")
     hire(m, "second.entry", f"ou=elsewhere,{PEOPLE_DN}")
@@ -189,6 +191,48 @@ def test_after_the_link_was_removed_the_person_id_can_be_given_to_the_new_entry(
     m.run(*add, row["person"])
     signed_in(m, IDS[uid])
     assert len(in_dhis2(m, row["person"])) == 1
+
+
+def test_who_linked_the_new_entry_before_they_called_keeps_the_account_while_nobody_signed_in(make_ministry):
+    """Hired anew, the old link removed: the first sign-in makes a new person, who waits for approval."""
+    m, uid = make_ministry(settings={"link": {"approval": "on"}}), "samuel.okoro"
+    refusal(m, m.login(IDS[uid], link=(uid, DEMO_PASSWORD)), "link_pending", 403)
+    row = links(m, uid)[0]
+    m.run("link", "approve", row["iss"], row["sub"])
+    signed_in(m, IDS[uid])
+    m.run("link", "remove", row["iss"], row["sub"])
+    dismiss(m, uid)
+    hire(m, uid)
+    refusal(m, m.login(IDS[uid], link=(uid, DEMO_PASSWORD)), "link_pending", 403)
+    assert uid_of(m, uid) != row["person"]
+    text = told(m, uid)
+    assert "it waits for approval" in text and f"idbridge link approve '{row['iss']}' '{row['sub']}'" in text
+    m.run("link", "remove", row["iss"], row["sub"])
+    m.run("link", "add", "--upstream", "national-id", "--sub", row["sub"], "--login", uid, "--person", row["person"])
+    signed_in(m, IDS[uid])
+    assert len(in_dhis2(m, row["person"])) == 1
+
+
+def test_hired_anew_who_signs_in_with_the_directory_password_only(make_ministry):
+    m, uid = make_ministry(settings={"directory staff": {"password_login_clients": "dhis2-login"}}), "amina.diallo"
+
+    def sign_in():
+        browser = Browser()
+        page = browser.get(m.dhis2 + "/oauth2/authorization/bridge")
+        page = browser.get(m.issuer + next(link for link in page.html.links if "upstream=directory" in link))
+        return browser.submit(page.form("/password"), username=uid, password=DEMO_PASSWORD)
+    assert sign_in().url == m.dhis2 + "/"
+    row = links(m, uid)[0]
+    before = in_dhis2(m, row["person"])
+    dismiss(m, uid)
+    hire(m, uid)
+    done = typed(m, told(m, row["person"]), "--same-person", LOGIN=uid)
+    assert done.returncode == 0 and row["person"] in done.stdout, done
+    assert sign_in().url == m.dhis2 + "/"
+    after = links(m, uid)
+    assert [r["person"] for r in after] == [row["person"]] and after[0]["sub"] != row["sub"]
+    assert in_dhis2(m, row["person"]) == before
+    assert json.loads(m.run("explain", "--json", uid).stdout)["links"][0]["state"] == "its entry is there"
 
 
 # ---- another identity
