@@ -102,6 +102,12 @@ check:
 	@$(MAKE) --no-print-directory -j$(JOBS) all asan unit-programs
 	@$(PYTHON) test/run.py
 
+# The failover test of test/flow with all of its logins: 1,000 at 50 a second.
+failover:
+	@sh test/support/packages.sh check
+	@$(MAKE) --no-print-directory -s -j$(JOBS) asan
+	@IDBRIDGE_FAILOVER_LOGINS=1000 $(PYTHON) -B -m pytest -q -s --import-mode=importlib -p no:cacheprovider test/flow/test_directory_failover.py
+
 # Every guard compiled out, one at a time: prints those that no test misses. ONLY="name name" for some.
 MUTANT_COMPILE = $(CC) $(CSTD) $(CPPFLAGS) $(PKGCFLAGS) -O1 -w
 mutants:
@@ -121,6 +127,7 @@ bench:
 	@sh test/support/packages.sh bench
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all $(BENCH:%=build/release/test/bench/%)
 	@$(PYTHON) test/bench/run.py
+	@$(PYTHON) test/bench/directory.py
 format:
 	@sh test/support/packages.sh analyze
 	clang-format -i $(SOURCES) $(MAIN) include/idbridge/*.h
@@ -157,6 +164,7 @@ help:
 	@echo "make demo-clean forget the demo's state and ports"
 	@echo "make check      all tests, under ASan and UBSan"
 	@echo "make bench      CPU per operation beside the bare signature; writes build/bench.json"
+	@echo "make failover   1,000 logins at 50/s while directory servers are killed and stopped"
 	@echo "make mutants    every guard compiled out, one at a time: its tests must go red"
 	@echo "make fuzz       every parser that meets the network: a minute each (FUZZ_SECONDS=60) under ASan and UBSan"
 	@echo "make analyze    gcc -fanalyzer, clang-tidy and cppcheck over broker/"
@@ -165,4 +173,4 @@ help:
 	@echo "make layers     fails on an include that goes up"
 	@echo "make install    DESTDIR=, PREFIX=; make uninstall"
 always:
-.PHONY: always toolchain all asan unit-programs demo demo-clean check mutants layers packages bench format clean install uninstall help
+.PHONY: always toolchain all asan unit-programs demo demo-clean check failover mutants layers packages bench format clean install uninstall help
