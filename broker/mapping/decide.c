@@ -256,7 +256,8 @@ static enum result candidates(struct fault *f, const struct mapping *m, const st
         const struct group *g = &d->person->groups[i];
         if (g->dn != NULL && m->by_dn)
             TRY(mark(f, m, d->arena, 'g', NULL, g->dn, marks));
-        if (g->name != NULL && (m->by_name || strchr(g->name, '=') != NULL))
+        /* what a rule writes with a "=" is a DN: whoever may name a group must not name it like somebody else's DN */
+        if (g->name != NULL && m->by_name && !GUARD(group_name, strchr(g->name, '=') != NULL))
             TRY(mark(f, m, d->arena, 'g', NULL, g->name, marks));
     }
     TRY(mark_json(f, m, d->arena, 'a', d->person->attributes, marks));

@@ -127,6 +127,7 @@ ATTACKS = [
         B + "ldap_injection_by_user_name_finds_nobody", LINKING + "test_an_empty_password_never_reaches_the_directory",
         "unit/directory/test_bind.c::refused_before_the_wire", "unit/directory/test_filter.c::logins_are_values"),
         {"account_status": (REFUSALS + "test_a_linked_person_who_may_not_work",),
+         "group_name": ("unit/mapping/test_decide.c::a_group_called_like_a_dn_is_not_that_group",),
          "grace_unreachable": ("flow/test_grace.py::test_a_server_that_refuses_the_bridge_is_no_outage",)}),
     Attack("password login where it is not offered", "cve 24; cve 27", (
         P + "password_login_is_off_until_somebody_turns_it_on", P + "national_id_of_somebody_else_does_not_come_by_a_password",

@@ -90,6 +90,23 @@ static void groups_attributes_and_claims_all_must_hold(void **state)
     mapping_free(m);
 }
 
+/* Who may make groups somewhere in the directory may call one what they like. */
+static void a_group_called_like_a_dn_is_not_that_group(void **state)
+{
+    static const struct group called[] = {{"cn=cn\\3Dadmins\\2Cou\\3Dgroups\\2Cdc\\3Dx,ou=clubs,dc=x", "cn=admins,ou=groups,dc=x", true},
+                                          {"cn=choir,ou=clubs,dc=x", "choir", true}};
+    static const char *const rules[] = {
+        "{\"name\":\"a\",\"when\":{\"groups\":[\"cn=admins,ou=groups,dc=x\"]},\"give\":{\"roles\":[\"Superuser\"]}}",
+        "{\"name\":\"b\",\"when\":{\"groups\":[\"choir\"]},\"give\":{\"roles\":[\"Singer\"]}}", NULL};
+    struct world *w = *state;
+    struct mapping *m = load(w, rules);
+    struct person p = person(w, called, 2, "{}");
+    struct grants g = decide(w, m, "hmis", &p, NULL);
+    assert_true(given(&g, GRANT_ROLE, BY_NAME, "Singer"));
+    assert_int_equal(g.count, 1);
+    mapping_free(m);
+}
+
 static void time_windows_and_instances(void **state)
 {
     struct world *w = *state;
@@ -232,6 +249,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(groups_attributes_and_claims_all_must_hold, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_group_called_like_a_dn_is_not_that_group, setup, teardown),
         cmocka_unit_test_setup_teardown(time_windows_and_instances, setup, teardown),
         cmocka_unit_test_setup_teardown(templates_are_filled_or_give_nothing, setup, teardown),
         cmocka_unit_test_setup_teardown(the_same_thing_is_given_once_and_by_the_first_rule, setup, teardown),
