@@ -230,12 +230,19 @@ static enum result take_along(struct fault *f, struct store_view *v, struct link
     return store_link_follow(f, v, q->link.person_id, q->person.key);
 }
 
+/* The link that was named by ISS and SUB, or "no such link: ISS SUB". */
+static enum result named_link(struct fault *f, struct store_view *v, struct linking *q, struct link *out_r)
+{
+    return admin_named(f, store_link_get(f, v, q->ad.arena, q->iss, q->sub, out_r), "link",
+                       arena_printf(q->ad.arena, "%s %s", q->iss, q->sub));
+}
+
 static enum result move(struct fault *f, struct store_view *v, void *arg)
 {
     struct linking *q = arg;
     const char *own = NULL;
     bool linked;
-    TRY(store_link_get(f, v, q->ad.arena, q->iss, q->sub, &q->link));
+    TRY(named_link(f, v, q, &q->link));
     if (strcmp(q->link.person_key, q->person.key) == 0)
         return FAULT(f, RESULT_CONFLICT, "the identity is linked to that entry already");
     enum result r = store_link_person(f, v, q->ad.arena, q->person.key, &own, &linked);
@@ -256,7 +263,7 @@ static enum result look_for_old_entry(struct linking *q)
     struct store_view *v = store_reader(f, q->ad.b.store);
     if (v == NULL)
         return f->result;
-    TRY(store_link_get(f, v, q->ad.arena, q->iss, q->sub, &l));
+    TRY(named_link(f, v, q, &l));
     enum result r = directory_by_key(f, q->ad.arena, q->ad.b.directories, l.person_key, &old);
     q->gone = r == RESULT_NOT_FOUND || (r == RESULT_OK && old.status == ACCOUNT_UNKNOWN);
     return r == RESULT_NOT_FOUND ? RESULT_OK : r; /* a [directory] that is no more */
@@ -299,7 +306,7 @@ static int link_move(int argc, char **argv)
 static enum result change(struct fault *f, struct store_view *v, void *arg)
 {
     struct linking *q = arg;
-    TRY(store_link_get(f, v, q->ad.arena, q->iss, q->sub, &q->link));
+    TRY(named_link(f, v, q, &q->link));
     if (strcmp(q->event, "link.approve") == 0) {
         TRY(store_link_set_state(f, v, q->iss, q->sub, "active"));
     } else {

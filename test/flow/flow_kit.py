@@ -10,8 +10,9 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 from browser import Browser
 from ministry import DEMO_PASSWORD
 
-__all__ = ["AMINA", "IDS", "OBRIEN", "App", "Browser", "DEMO_PASSWORD", "claims_of", "dn_of", "jwt_parts", "links", "log_rows",
-           "new_log", "provisioning", "refusal", "sub_of", "uid_of", "user", "users", "wait_until"]
+__all__ = ["AMINA", "IDS", "OBRIEN", "App", "Browser", "DEMO_PASSWORD", "arrived", "claims_of", "directory_is_back", "dn_of",
+           "jwt_parts", "links", "log_rows", "new_log", "provisioning", "refusal", "sub_of", "uid_of", "user", "users",
+           "wait_until"]
 
 # uid in the directory -> individual id at the eSignet stand-in
 IDS = {uid: str(8267411571 + n) for n, uid in enumerate((
@@ -29,7 +30,7 @@ def sub_of(individual_id):
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-def wait_until(what, seconds=10):
+def wait_until(what, seconds=20):
     """What the callable gives once it is true."""
     end = time.monotonic() + seconds
     while True:
@@ -38,6 +39,16 @@ def wait_until(what, seconds=10):
             assert got, f"not within {seconds} s"
             return got
         time.sleep(0.02)
+
+
+def arrived(m, which, path):
+    """How many requests for that path reached a stand-in; one that is delayed or hangs there counts from its arrival."""
+    return sum(row["path"].startswith(path) for row in m.control(which, "requests", method="GET"))
+
+
+def directory_is_back(m):
+    """The bridge tries a server that failed by itself, less and less often: within five seconds it notices."""
+    wait_until(lambda: m.log("bridge").rfind("event=directory_server_up") > m.log("bridge").rfind("event=directory_server_down"))
 
 
 # ---- what was noted

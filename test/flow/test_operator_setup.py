@@ -230,6 +230,8 @@ def test_rules(ready):
     for word in ("show", "remove"):
         assert ready.bad("map", word, "nobody") == "idbridge: no such rule: nobody\n"
     assert ready.bad("key", "retire", "nope") == "idbridge: no such signing key: nope\n"
+    for word in ("approve", "remove"):
+        assert ready.bad("link", word, "https://id.example.org", "nope") == "idbridge: no such link: https://id.example.org nope\n"
 
 
 DOUBTS = GOOD + ("[upstream id]\nissuer = https://id.example.org\nclient_id = b\nauth_method = none\nlink_claims = gender\n[directory staff]\n"

@@ -139,20 +139,20 @@ def test_refresh_tokens_end_some_day_however_often_they_are_used(make_ministry):
 
 
 def test_idle_and_absolute_life(make_ministry):
-    m = make_ministry(settings={"session": {"idle": "2s", "life": "4s"}})
+    m = make_ministry(settings={"session": {"idle": "5s", "life": "9s"}})
     app = App(m, options=("--sso", "silent"))
     browser, _ = signed_in(app)
     began = time.monotonic()
     used = 0
-    while time.monotonic() - began < 2.8:  # used every half second it lives on past `idle`
+    while time.monotonic() - began < 6.2:  # used every half second it lives on past `idle`
         assert app.answer(again(app, browser))["code"]
         used += 1
         time.sleep(0.5)
     assert used >= 4
-    time.sleep(max(0, began + 5.2 - time.monotonic()))
+    time.sleep(max(0, began + 10.2 - time.monotonic()))
     assert again(app, browser).location is None  # and ends with `life`
     browser, _ = signed_in(app)
-    time.sleep(3.2)
+    time.sleep(6.2)
     assert again(app, browser).location is None  # idle
 
 

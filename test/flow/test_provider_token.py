@@ -10,7 +10,7 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from flow_kit import AMINA, DEMO_PASSWORD, IDS, App, Browser, claims_of, jwt_parts
+from flow_kit import AMINA, DEMO_PASSWORD, IDS, App, Browser, claims_of, directory_is_back, jwt_parts
 from jwcrypto import jwk, jwt
 from slapd import SUFFIX
 
@@ -254,6 +254,7 @@ def test_refresh_while_the_directory_is_down_blames_nobody(app):
         assert status == 503 and headers["Retry-After"] and "error" not in answer
     finally:
         m.slapd.start()
+    directory_is_back(m)
     assert app.refresh(token)[0] == 200
 
 

@@ -8,7 +8,7 @@ import re
 import time
 
 import pytest
-from flow_kit import (AMINA, DEMO_PASSWORD, IDS, Browser, links, log_rows, new_log, provisioning, refusal, sub_of, uid_of, user,
+from flow_kit import (AMINA, DEMO_PASSWORD, IDS, Browser, directory_is_back, links, log_rows, new_log, provisioning, refusal, sub_of, uid_of, user,
                       users, wait_until)
 from slapd import SUFFIX
 
@@ -129,6 +129,7 @@ def test_directory_down_and_back(ministry):
         assert page.headers["Retry-After"] and any(a.startswith("/restart") for a in page.html.links)
     finally:
         m.slapd.start()
+    directory_is_back(m)
     browser, url = m.to_esignet(page.browser, start=m.issuer + next(a for a in page.html.links if a.startswith("/restart")))
     assert browser.get(m.at_esignet(url, AMINA)).url == m.dhis2 + "/"
 
@@ -141,10 +142,11 @@ def test_a_hung_directory_is_bounded_and_slows_nobody_else(ministry):
     try:
         began = time.monotonic()
         refusal(m, m.login(AMINA), "directory_down", 503)
-        assert time.monotonic() - began < 8
-        assert m.call("GET", m.issuer + "/readyz", timeout=2)[0] == 200
+        assert time.monotonic() - began < 20  # it would hang for ever
+        assert m.call("GET", m.issuer + "/readyz", timeout=10)[0] == 200
     finally:
         m.slapd.resume()
+    directory_is_back(m)
     assert m.login(AMINA).url == m.dhis2 + "/"
 
 
@@ -173,7 +175,7 @@ def test_grace_lets_in_who_was_good_before_and_nobody_else(make_ministry):
     ({"status": 200, "body": "<html>Log in</html>", "content_type": "text/html"}, "dhis2_down", 503),
     ({"status": 401, "body": "{}"}, "dhis2_down", 503),
     ({"drop": True}, "dhis2_down", 503),
-    ({"delay_ms": 4000, "status": 200, "body": "{}"}, "dhis2_down", 503),
+    ({"delay_ms": 30000, "status": 200, "body": "{}"}, "dhis2_down", 503),
 ], ids=["500", "503-html", "200-html", "401", "dropped", "slow"])
 def test_dhis2_in_trouble_is_a_page(ministry, fault, reason, status):
     m = ministry
@@ -182,7 +184,7 @@ def test_dhis2_in_trouble_is_a_page(ministry, fault, reason, status):
     began, before = time.monotonic(), codes_sent(m)
     page = m.login(AMINA)
     refusal(m, page, reason, status)
-    assert time.monotonic() - began < 12 and codes_sent(m) == before
+    assert time.monotonic() - began < 25 and codes_sent(m) == before
     m.control("dhis2", "fault", method="DELETE")
     assert m.login(AMINA).url == m.dhis2 + "/"
 

@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from flow_kit import AMINA, DEMO_PASSWORD, IDS, App, Browser, links, log_rows, refusal, users
+from flow_kit import AMINA, DEMO_PASSWORD, IDS, App, Browser, links, log_rows, refusal, users, wait_until
 
 LINK = ("amina.diallo", DEMO_PASSWORD)
 TOKEN, USERINFO = "/v1/esignet/oauth/v2/token", "/v1/esignet/oidc/userinfo"
@@ -118,10 +118,10 @@ def test_an_answer_without_a_code(app):
 
 @pytest.mark.parametrize("path, fault, reason, status", [
     (TOKEN, HTML, "upstream_down", 502), (TOKEN, {**HTML, "status": 503}, "upstream_down", 502),
-    (TOKEN, {"drop": True, "times": 0}, "upstream_down", 502), (TOKEN, {"delay_ms": 5000}, "upstream_slow", 504),
+    (TOKEN, {"drop": True, "times": 0}, "upstream_down", 502), (TOKEN, {"delay_ms": 20000}, "upstream_slow", 504),
     (TOKEN, {"status": 400, "body": json.dumps({"error": "invalid_assertion"}), "content_type": "application/json"}, "upstream_error", 502),
     (USERINFO, {**HTML, "status": 500}, "upstream_down", 502), (USERINFO, HTML, "upstream_untrusted", 403),
-    (USERINFO, {"delay_ms": 5000}, "upstream_slow", 504), (USERINFO, {"drop": True, "times": 0}, "upstream_down", 502),
+    (USERINFO, {"delay_ms": 20000}, "upstream_slow", 504), (USERINFO, {"drop": True, "times": 0}, "upstream_down", 502),
 ], ids=["token-html", "token-503", "token-dropped", "token-slow", "token-error", "userinfo-500", "userinfo-html", "userinfo-slow",
         "userinfo-dropped"])
 def test_trouble_at_the_callback_is_a_page(app, path, fault, reason, status):
@@ -130,7 +130,7 @@ def test_trouble_at_the_callback_is_a_page(app, path, fault, reason, status):
     began = time.monotonic()
     page = app.login(AMINA)
     refusal(m, page, reason, status)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15  # the configured timeout counts, not how long the provider takes
     m.control("esignet", "fault", method="DELETE")
     assert goes_on(app, page.browser, restart_links(page)[0])
 
@@ -168,7 +168,7 @@ def test_esignet_gone_and_back(app):
 # ---- hung, and many
 
 def test_a_hung_provider_slows_nobody_else(make_ministry):
-    m = make_ministry(settings={"listen": {"dependency_workers": "2", "dependency_queue": "2"}, "upstream national-id": {"timeout": "5s"}})
+    m = make_ministry(settings={"listen": {"dependency_workers": "2", "dependency_queue": "2"}, "upstream national-id": {"timeout": "10s"}})
     assert m.login(AMINA, link=LINK).url == m.dhis2 + "/"
     logins = [m.to_esignet() for _ in range(8)]
     callbacks = [(browser, m.at_esignet(url, AMINA)) for browser, url in logins]
@@ -177,17 +177,15 @@ def test_a_hung_provider_slows_nobody_else(make_ministry):
     route = App.__new__(App)
     route.m, route.client_id, route.secret, route.auth = m, auth["clientId"], auth["clientSecret"], "client_secret_basic"
     with ThreadPoolExecutor(8) as pool:
-        began = time.monotonic()
         waiting = [pool.submit(browser.get, callback) for browser, callback in callbacks]
-        time.sleep(0.5)
+        wait_until(lambda: m.log("bridge").count("reason=overloaded") >= 4)  # two hang, two wait, the others have been told
         for _ in range(5):
             asked = time.monotonic()
             assert route.post({"grant_type": "client_credentials"})[0] == 200
-            assert time.monotonic() - asked < 1
+            assert time.monotonic() - asked < 5  # half of what a place behind the hung ones would cost
         pages = [job.result() for job in waiting]
     reasons = sorted(refusal_reason(m, page) for page in pages)
     assert reasons.count("overloaded") >= 4 and set(reasons) <= {"overloaded", "upstream_slow"}
-    assert time.monotonic() - began < 25
     full = next(page for page in pages if refusal_reason(m, page) == "overloaded")
     refusal(m, full, "overloaded", 503)
     assert full.headers["Retry-After"]

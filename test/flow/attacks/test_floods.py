@@ -102,12 +102,12 @@ def test_dribbling_client_is_cut_off_while_others_are_served(app, start):
         lines = [held.enter_context(connect(m)) for _ in range(6)]
         for connection in lines:
             connection.sendall(start)
-        waits = [pool.submit(dribble, connection, b"a" * 64, 12) for connection in lines]
+        waits = [pool.submit(dribble, connection, b"a" * 64, 25) for connection in lines]
         for _ in range(5):
             started = time.monotonic()
-            assert alive(m) and time.monotonic() - started < 2
+            assert alive(m) and time.monotonic() - started < 5
         for wait in waits:
-            assert wait.result() is not None and wait.result() < 9
+            assert wait.result() is not None and wait.result() < 20
     assert tokens_of(app)["access_token"]
 
 
@@ -132,7 +132,7 @@ def test_client_within_its_time_is_served_however_slow(app):
     with connect(app.m) as connection:
         for piece in range(0, len(data), 6):
             connection.sendall(data[piece:piece + 6])
-            time.sleep(0.15)
+            time.sleep(0.05)  # half a second in all, of the three that are allowed
         assert read_all(connection).startswith(b"HTTP/1.1 200")
 
 
