@@ -30,6 +30,10 @@ static void run_everything(struct rig *rig, struct store_view *v)
     OK(store_link_touch(F, v, "i", "s", "{}", "dn", 1));
     OK(store_link_move(F, v, "i", "s", "k", "p", "dn"));
     OK(store_link_set_state(F, v, "i", "s", "active"));
+    OK(store_link_person(F, v, a, "k", &text, &b));
+    OK(store_link_follow(F, v, "p", "k2"));
+    OK(store_link_rename(F, v, "p-none", "p", "k2"));
+    REFUSED(store_link_person(F, v, a, "k", &text, &b), RESULT_NOT_FOUND);
     OK(store_code_add(F, v, "h", &g));
     OK(store_code_redeem(F, v, a, "h", "c", 1, &g, &text));
     REFUSED(store_code_redeem(F, v, a, "h", "c", 1, &g, &text), RESULT_CONFLICT);
