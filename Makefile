@@ -122,7 +122,7 @@ layers:
 	@$(PYTHON) test/support/layers.py
 packages:
 	@sh test/support/packages.sh build
-BENCH := inside groups bare provider
+BENCH := inside groups bare provider directory
 bench:
 	@sh test/support/packages.sh bench
 	@$(MAKE) --no-print-directory -s -j$(JOBS) all $(BENCH:%=build/release/test/bench/%)

@@ -17,13 +17,13 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
-from flow_kit import IDS, App, log_rows, wait_until  # noqa: E402
+from flow_kit import IDS, App, log_rows, sub_of, wait_until  # noqa: E402
 from loadrig import Kept  # noqa: E402
 from ministry import DEMO_PASSWORD  # noqa: E402
-from slapd import lasting_port  # noqa: E402
+from slapd import READER, SUFFIX, lasting_port  # noqa: E402
 from tls import Authority  # noqa: E402
 
-LOGINS = int(os.environ.get("IDBRIDGE_FAILOVER_LOGINS", "300"))
+LOGINS = int(os.environ.get("IDBRIDGE_FAILOVER_LOGINS", "200"))
 PER_SECOND = 50 if LOGINS >= 1000 else 25
 DEADLINE_S = 20
 THREADS = 256  # more than can be under way
@@ -150,3 +150,30 @@ def test_one_server_restarts(three):
         c.start()
     load = Load(three, 60, 20).run(restart=(0.3, restart))
     assert not load.wrong, load.wrong[:3]
+
+
+def test_a_hung_directory_holds_no_check_in_another(make_ministry, tmp_path):
+    """Two workers for each directory: six logins that hang in one of them leave those of the other alone."""
+    port = lasting_port()
+    m = make_ministry(settings={
+        "directory abroad": {
+            "type": "openldap", "urls": f"ldap://127.0.0.1:{port}", "bind_dn": READER, "bind_password_file": "reader.password",
+            "people_base": f"ou=people,{SUFFIX}", "groups_base": f"ou=groups,{SUFFIX}"},
+        "link": {"directory": "staff"}, "listen": {"dependency_workers": 2}})
+    with contextlib.closing(m.slapd.copy(tmp_path / "abroad", port=port)) as abroad:
+        m.run("link", "add", "--upstream", "national-id", "--sub", sub_of(IDS["samuel.okoro"]), "--login", "samuel.okoro",
+              "--directory", "abroad")
+        app = App(m, options=("--sso", "silent"))
+        cookies = {uid: signed_in(app, uid) for uid in ("amina.diallo", "samuel.okoro")}
+        abroad.pause()
+        hung = Load(Servers(m, app, [cookies["samuel.okoro"]], []), 6, 100)
+        thread = threading.Thread(target=hung.run, daemon=True)
+        thread.start()
+        wait_until(lambda: hung.next == 6)
+        time.sleep(0.3)
+        here = Load(Servers(m, app, [cookies["amina.diallo"]], []), 5, 10).run()
+        assert not here.wrong, here.wrong
+        assert max(here.took) < TIMEOUT_S / 2, here.took
+        assert hung.took.count(None) >= 2, hung.took  # they were hanging all the while
+        thread.join(60)
+        assert len(hung.wrong) == 6 and max(hung.took) < DEADLINE_S
