@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-static const unsigned always = 1U << ACCOUNT_UNKNOWN | 1U << ACCOUNT_AMBIGUOUS | 1U << ACCOUNT_UNREACHABLE |
-                               1U << ACCOUNT_WRONG_PASSWORD;
+static const unsigned always =
+    1U << ACCOUNT_UNKNOWN | 1U << ACCOUNT_AMBIGUOUS | 1U << ACCOUNT_UNREACHABLE | 1U << ACCOUNT_WRONG_PASSWORD;
 
 static bool status_of_word(const char *word, enum account_status *out_r)
 {
@@ -21,7 +21,8 @@ static bool status_of_word(const char *word, enum account_status *out_r)
     return false;
 }
 
-static enum result read_list(struct fault *f, const struct config *c, const char *name, const char *key, unsigned *out_r)
+static enum result read_list(struct fault *f, const struct config *c, const char *name, const char *key,
+                             unsigned *out_r)
 {
     char *const *words = config_list(c, "directory", name, key);
     enum account_status s = ACCOUNT_UNKNOWN;
@@ -30,7 +31,8 @@ static enum result read_list(struct fault *f, const struct config *c, const char
         if (text_equal(*words, "none"))
             continue;
         if (!status_of_word(*words, &s))
-            return FAULT(f, RESULT_INVALID, "[directory %s] %s: want words of: " DIR_STATUS_WORDS ", or none", name, key);
+            return FAULT(f, RESULT_INVALID, "[directory %s] %s: want words of: " DIR_STATUS_WORDS ", or none", name,
+                         key);
         *out_r |= 1U << s;
     }
     return RESULT_OK;
@@ -53,7 +55,8 @@ static unsigned refused(const struct directories *d, const char *directory, bool
     return one == NULL ? ~0U : one->refused[by_password]; /* a directory nobody knows: everybody */
 }
 
-bool directory_status_allows(const struct directories *d, const char *directory, enum account_status s, bool by_password)
+bool directory_status_allows(const struct directories *d, const char *directory, enum account_status s,
+                             bool by_password)
 {
     return s < ACCOUNT_STATUSES && (refused(d, directory, by_password) & 1U << s) == 0;
 }

@@ -17,7 +17,7 @@ import account_table  # noqa: E402
 import rooted  # noqa: E402
 from asked import Asked  # noqa: E402
 from flow_kit import wait_until  # noqa: E402
-from account_table import KINDS, PASSWORD, Cannot, Way, rows  # noqa: E402
+from account_table import KINDS, LONG_AGO, LONG_AGO_FILETIME, PASSWORD, Cannot, Way, rows  # noqa: E402
 
 class Server:
     """One server with the table in it, and a program that puts questions to broker/directory."""
@@ -106,6 +106,18 @@ def test_nobody_and_two(asked):
 def test_an_entry_that_went_away_since_the_search_is_a_wrong_password(asked):
     gone = account_servers.dn(asked.server, 'gone')
     assert asked.bind(gone, PASSWORD) == 'wrong_password'
+
+
+OVER = {'openldap': {'pwdAccountLockedTime': LONG_AGO}, 'ad': {'lockoutTime': LONG_AGO_FILETIME}, '389ds': {'accountUnlockTime': LONG_AGO}}
+
+
+def test_a_lock_by_bad_passwords_that_is_over(asked):
+    """OpenLDAP notes it at the entry until the next right password; the others know when it ended."""
+    done = account_servers.change(asked.server, 'normal', OVER[asked.kind])
+    assert done.returncode == 0, done.stderr
+    assert asked.look('normal') == ('locked_by_passwords' if asked.kind == 'openldap' else 'ok')
+    assert asked.bind('normal', PASSWORD) == 'ok'
+    assert asked.look('normal') == 'ok'
 
 
 def test_every_status_is_in_the_table():

@@ -114,6 +114,24 @@ static void the_edge_of_a_time(void **state)
 }
 
 /* The facts that are read are asked for by name. */
+/* [MS-SAMR] 2.2.6.5: the week begins on Sunday at 00:00 UTC with the lowest bit of the first byte. */
+static void the_edges_of_the_week(void **state)
+{
+    enum { SUNDAY = 3 * 86400 }; /* 1970-01-04 */
+    static const char *const not_first[] = {"logonHours=\xfe\xff\xff\xff" FOUR_BYTES FOUR_BYTES FOUR_BYTES FOUR_BYTES "\xff", NULL};
+    static const char *const not_last[] = {"logonHours=" FOUR_BYTES FOUR_BYTES FOUR_BYTES FOUR_BYTES FOUR_BYTES "\x7f", NULL};
+    struct directory d = {.type = DIRECTORY_AD};
+    struct entry first = entry_of(*state, not_first), last = entry_of(*state, not_last);
+    assert_int_equal(dir_status(&d, &first, SUNDAY - 1), ACCOUNT_OK);
+    assert_int_equal(dir_status(&d, &first, SUNDAY), ACCOUNT_LOGON_HOURS);
+    assert_int_equal(dir_status(&d, &first, SUNDAY + 3599), ACCOUNT_LOGON_HOURS);
+    assert_int_equal(dir_status(&d, &first, SUNDAY + 3600), ACCOUNT_OK);
+    assert_int_equal(dir_status(&d, &last, SUNDAY - 3601), ACCOUNT_OK);
+    assert_int_equal(dir_status(&d, &last, SUNDAY - 3600), ACCOUNT_LOGON_HOURS);
+    assert_int_equal(dir_status(&d, &last, SUNDAY - 1), ACCOUNT_LOGON_HOURS);
+    assert_int_equal(dir_status(&d, &last, SUNDAY), ACCOUNT_OK);
+}
+
 static void attributes_asked_for(void **state)
 {
     const char *names[32];
@@ -183,6 +201,7 @@ int main(void)
         cmocka_unit_test(every_fact),           cmocka_unit_test(the_edge_of_a_time),
         cmocka_unit_test(attributes_asked_for), cmocka_unit_test(generalized_times),
         cmocka_unit_test(grave_before_harmless),
+        cmocka_unit_test(the_edges_of_the_week),
     };
     return cmocka_run_group_tests(tests, make_arena, drop_arena);
 }
