@@ -144,9 +144,8 @@ enum result group_ask(struct fault *f, struct group_set *s, struct arena *a, str
         list[i].most = DIR_GROUPS_MAX + 1;
     }
     enum result r = dir_searches(f, a, s->connection, list, count, out);
-    return r == RESULT_NOT_FOUND
-               ? FAULT(f, RESULT_UNAVAILABLE, "groups_base does not exist, or bind_dn may not see it")
-               : r;
+    return r == RESULT_NOT_FOUND ? FAULT(f, RESULT_UNAVAILABLE, "groups_base does not exist, or bind_dn may not see it")
+                                 : r;
 }
 
 /* (|(attribute=value)(attribute=value)...) */

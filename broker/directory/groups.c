@@ -8,8 +8,8 @@
 enum { MEMORY = 64 << 20, LOGIN_NAMES_MAX = 20 };
 
 /* What stands for the person in a group: the DN, or with memberUid every login name. */
-static enum result member_filter(struct fault *f, struct arena *a, const struct directory *d, const struct entry *person,
-                                 const char **out_r)
+static enum result member_filter(struct fault *f, struct arena *a, const struct directory *d,
+                                 const struct entry *person, const char **out_r)
 {
     const struct attribute *logins = dir_attribute(person, d->names.login);
     struct bytes dn = bytes_of(person->dn);
@@ -76,8 +76,7 @@ enum result dir_groups(struct fault *f, struct arena *a, struct connection *c, c
         [GROUPS_IN_CHAIN] = groups_by_chain,
     };
     const struct directory *d = c->directory;
-    struct group_set s = {
-        .arena = a, .connection = c, .directory = d, .oldest_us = d->clock_us() - d->group_cache_us};
+    struct group_set s = {.arena = a, .connection = c, .directory = d, .oldest_us = d->clock_us() - d->group_cache_us};
     *count_r = 0;
     if (d->groups_base == NULL)
         return RESULT_OK;

@@ -132,7 +132,8 @@ enum result groups_by_token(struct fault *f, struct group_set *s, const struct e
 
 /* ---- the chain */
 
-static enum result ask_chain(struct fault *f, struct group_set *s, struct arena *a, const char *dn, struct entries *out_r)
+static enum result ask_chain(struct fault *f, struct group_set *s, struct arena *a, const char *dn,
+                             struct entries *out_r)
 {
     struct search q = {0};
     struct bytes value = bytes_of(dn);

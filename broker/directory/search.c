@@ -68,7 +68,8 @@ static enum result add_entry(struct fault *f, struct round *r, struct pending *p
         return RESULT_OK;
     p->bytes += one.list[0].bytes;
     if (p->bytes > DIR_ANSWER_MAX)
-        return FAULT(f, RESULT_UNAVAILABLE, "the directory's answer to one search is larger than %d MB", DIR_ANSWER_MAX >> 20);
+        return FAULT(f, RESULT_UNAVAILABLE, "the directory's answer to one search is larger than %d MB",
+                     DIR_ANSWER_MAX >> 20);
     if (p->search->most > 0 && p->out->count == p->search->most)
         return FAULT(f, RESULT_INVALID, "the directory finds more than %zu entries", p->search->most);
     if (p->out->count == p->capacity) {
@@ -114,8 +115,9 @@ static enum result end_of(struct fault *f, struct round *r, struct pending *p, L
         return dir_fault(f, c, LDAP_DECODING_ERROR, "search");
     p->done = true;
     r->open--;
-    return p->search->cookie == NULL || p->code != LDAP_SUCCESS ? RESULT_OK
-                                                                : next_page(f, r->arena, c->ld, controls, p->search->cookie);
+    return p->search->cookie == NULL || p->code != LDAP_SUCCESS
+               ? RESULT_OK
+               : next_page(f, r->arena, c->ld, controls, p->search->cookie);
 }
 
 static enum result take_message(struct fault *f, struct round *r, int kind, LDAPMessage *m)
@@ -156,7 +158,8 @@ static enum result judge(struct fault *f, struct connection *c, const struct pen
     if (p->code == LDAP_NO_SUCH_OBJECT)
         return FAULT(f, RESULT_NOT_FOUND, "the search base does not exist, or bind_dn may not see it");
     if (p->code == LDAP_REFERRAL || p->referred)
-        return FAULT(f, RESULT_UNAVAILABLE, "%s: part of the answer is on another server, and referrals are not followed",
+        return FAULT(f, RESULT_UNAVAILABLE,
+                     "%s: part of the answer is on another server, and referrals are not followed",
                      c->directory->servers[c->server].url);
     if (p->code != LDAP_SUCCESS && !(p->code == LDAP_SIZELIMIT_EXCEEDED && p->search->limit > 0))
         return dir_fault(f, c, p->code, "search");
@@ -180,7 +183,8 @@ static enum result run_round(struct fault *f, struct round *r)
 static enum result told(const struct round *r, int64_t started_us, enum result result, const struct fault *f)
 {
     for (size_t i = 0; i < r->count; i++)
-        dir_trace_searched(r->connection, r->list[i].search, r->list[i].out->count, started_us, result == RESULT_OK ? NULL : f);
+        dir_trace_searched(r->connection, r->list[i].search, r->list[i].out->count, started_us,
+                           result == RESULT_OK ? NULL : f);
     return result;
 }
 
@@ -214,8 +218,8 @@ static enum result by_pages(struct fault *f, struct arena *a, struct connection 
     return RESULT_OK;
 }
 
-enum result dir_searches(struct fault *f, struct arena *a, struct connection *c, const struct search *list, size_t count,
-                         struct entries *out)
+enum result dir_searches(struct fault *f, struct arena *a, struct connection *c, const struct search *list,
+                         size_t count, struct entries *out)
 {
     struct round r = {.connection = c, .arena = a, .count = count};
     for (size_t i = 0; i < count; i++) {
