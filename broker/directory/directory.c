@@ -11,13 +11,19 @@ struct question {
     bool bare; /* without groups */
 };
 
+enum { PEOPLE_MOST = 100 }; /* from a server that does not keep to the limit */
+
 /* Two entries are enough to know that it is not one: the limit is 2. */
 static enum result find_person(struct fault *f, struct connection *c, void *arg)
 {
     struct question *q = arg;
     struct directory *d = c->directory;
-    struct search s = {
-        .base = d->people_base, .filter = q->filter, .scope = LDAP_SCOPE_SUBTREE, .attributes = d->wanted, .limit = 2};
+    struct search s = {.base = d->people_base,
+                       .filter = q->filter,
+                       .scope = LDAP_SCOPE_SUBTREE,
+                       .attributes = d->wanted,
+                       .limit = 2,
+                       .most = PEOPLE_MOST};
     struct entries found;
     *q->out_r = (struct person){.directory = d->name, .status = ACCOUNT_UNKNOWN, .seen = clock_now()};
     enum result r = dir_search(f, q->arena, c, &s, &found);

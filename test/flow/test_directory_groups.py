@@ -268,6 +268,12 @@ def test_memory_stays_bounded_whatever_is_sent(tmp_path):
         yield from from_entries([person()])(search)
         while "member=" in search.filter:
             yield Entry(dn("x"), {"cn": ["y" * (2 << 20)]})
+    def everybody(search):
+        while True:
+            yield from (Entry(*person(f"p{n}")) for n in range(500))
+    with standin(tmp_path / "c", answer=everybody) as (_, directory):
+        said = directory.login("amina")
+        assert said["result"] == "invalid" and "more than 100 entries" in said["detail"]
     with standin(tmp_path / "a", answer=endless) as (_, directory):
         said, before = directory.login("amina"), directory.memory_kb()
         assert said["result"] == "invalid" and "more than 2001 entries" in said["detail"]
