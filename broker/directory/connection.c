@@ -115,8 +115,8 @@ static enum result start_tls(struct fault *f, struct connection *c)
     if (!ldaps && (!d->starttls || s->scheme == SCHEME_LDAPI))
         return RESULT_OK;
     if (!dir_tls_set(c->directory, c->ld))
-        return FAULT(f, RESULT_UNAVAILABLE, "%s: %s %s cannot be used", s->url, d->client_cert_file == NULL ? "ca_file" : "client_cert_file, client_key_file or ca_file",
-                     d->ca_file);
+        return FAULT(f, RESULT_UNAVAILABLE, "%s: %s %s cannot be used", s->url,
+                     d->client_cert_file == NULL ? "ca_file" : "client_cert_file, client_key_file or ca_file", d->ca_file);
     int code = ldaps ? ldap_install_tls(c->ld) : ldap_start_tls_s(c->ld, NULL, NULL);
     if (code != LDAP_SUCCESS)
         return open_fault(f, c, code, ldaps ? "TLS" : "StartTLS");

@@ -23,7 +23,6 @@ static void wake_everybody(struct directory *d)
 
 static void report(const struct server *s, bool up, const char *reason)
 {
-    metric_set("idbridge_directory_server_up", s->labels, up ? 1 : 0);
     log_event(up ? LEVEL_INFO : LEVEL_WARN, up ? "directory_server_up" : "directory_server_down", "directory",
               s->directory->name, "url", s->url, "reason", reason, NULL);
 }
@@ -108,6 +107,7 @@ void dir_health_down(struct server *s, const struct fault *f, bool refused)
     start_prober(s);
     wake_everybody(d);
     (void)pthread_mutex_unlock(&d->lock);
+    metric_set("idbridge_directory_server_up", s->labels, 0); /* each time: a life that ends sets it to 1 */
     if (was_up)
         report(s, false, f->detail);
 }
@@ -125,6 +125,7 @@ void dir_health_up(struct server *s)
     s->probing = false;
     wake_everybody(d);
     (void)pthread_mutex_unlock(&d->lock);
+    metric_set("idbridge_directory_server_up", s->labels, 1);
     if (!was_up)
         report(s, true, NULL);
 }
@@ -145,9 +146,12 @@ void dir_health_stop(struct directory *d)
     d->stopping = true;
     wake_everybody(d);
     (void)pthread_mutex_unlock(&d->lock);
-    for (size_t i = 0; i < d->server_count; i++)
+    for (size_t i = 0; i < d->server_count; i++) {
         if (d->servers[i].joinable)
             (void)pthread_join(d->servers[i].prober, NULL);
+        if (d->servers[i].state != SERVER_UP) /* it may be gone from the configuration, and nobody would set it again */
+            metric_set("idbridge_directory_server_up", d->servers[i].labels, 1);
+    }
 }
 
 /* ---- slower than the others */

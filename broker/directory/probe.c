@@ -158,7 +158,7 @@ enum result directory_probe(struct fault *f, struct arena *a, struct directories
     struct probe p = {a, dir_find(d, directory, strlen(directory)), findings, 0};
     if (p.directory == NULL)
         return FAULT(f, RESULT_NOT_FOUND, "no [directory] of that name is configured");
-    if (p.directory->bind_dn == NULL)
+    if (p.directory->bind_dn == NULL && p.directory->client_cert_file == NULL && p.directory->servers[0].scheme != SCHEME_LDAPI)
         finding(&p, "warning", "no bind_dn: what anybody may read is all the bridge can see.");
     for (size_t i = 0; i < p.directory->server_count; i++)
         probe_server(&p, i, &content_done);
