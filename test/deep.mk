@@ -52,6 +52,7 @@ analyze:
 TORTURE_FOLDERS := base store web token upstream directory mapping dhis2 admin
 TORTURE_LEFT    := %/test_live.c %/test_trouble.c %/test_growth.c %/test_processes.c
 TORTURE_MOST    ?= 300
+# muldefs: a test may have a file of ours compiled in
 TORTURE_WRAPS   := malloc calloc realloc reallocarray strdup strndup
 TORTURED        := $(foreach f,$(TORTURE_FOLDERS),$(patsubst %.c,build/torture/%,$(filter-out $(TORTURE_LEFT),$(sort $(wildcard test/unit/$(f)/test_*.c)))))
 build/torture/idbridge.o: build/asan/libidbridge.a
@@ -60,7 +61,7 @@ build/torture/idbridge.o: build/asan/libidbridge.a
 build/torture/test/unit/%: build/asan/test/unit/%.o build/asan/test/support/failalloc.o build/torture/idbridge.o
 	@mkdir -p $(@D)
 	@echo "  LD $@"
-	@$(CC) $(ASAN) -o $@ $^ $(LIBS) -lcmocka
+	@$(CC) $(ASAN) -Wl,-z,muldefs -o $@ $^ $(LIBS) -lcmocka
 torture-programs: $(TORTURED)
 torture:
 	@sh test/support/packages.sh check

@@ -40,6 +40,7 @@ static void ages(void **state)
     struct edges *e = edges_new(1 << 20);
     struct seen s = {0};
     (void)state;
+    assert_non_null(e);
     assert_false(finds(e, "cn=a", 0, &s));
     keep(e, "cn=a", "cn=b", 100 * SECOND);
     assert_true(finds(e, "cn=a", 100 * SECOND, &s));
@@ -62,6 +63,7 @@ static void generations(void **state)
     struct edges *e = edges_new(1 << 20);
     struct seen s = {0};
     (void)state;
+    assert_non_null(e);
     keep(e, "cn=old", "cn=x", 0);
     keep(e, "cn=a", "cn=x", 61 * SECOND);
     assert_true(finds(e, "cn=old", 0, &s)); /* of the previous generation, and its age is the caller's to judge */
@@ -83,6 +85,7 @@ static void an_end_in_the_middle(void **state)
     struct edges *e = edges_new(1 << 20);
     struct seen s = {.end = RESULT_INVALID};
     (void)state;
+    assert_non_null(e);
     edges_keep(e, "cn=a", two, 2, 1);
     assert_true(finds(e, "cn=a", 1, &s));
     assert_int_equal(s.count, 1);
@@ -101,6 +104,7 @@ static void bounded(void **state)
     char key[32];
     size_t there = 0;
     (void)state;
+    assert_non_null(e);
     for (int i = 0; i < MANY; i++) {
         (void)snprintf(key, sizeof key, "cn=%d", i);
         keep(e, key, "cn=parent,ou=groups,dc=health,dc=example", SECOND);
@@ -150,6 +154,7 @@ static void threads(void **state)
     pthread_t list[4];
     (void)state;
     shared = edges_new(512 << 10);
+    assert_non_null(shared);
     for (size_t i = 0; i < COUNT_OF(list); i++)
         assert_int_equal(pthread_create(&list[i], NULL, hammer, (void *)(i + 1)), 0);
     for (size_t i = 0; i < COUNT_OF(list); i++)
