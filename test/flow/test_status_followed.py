@@ -2,13 +2,14 @@
 
 Somebody who may work signs in; the administrator of OpenLDAP, Samba AD or 389-ds ends that; from then on there is no sign-in and
 no new token, for them alone; taken back, they are in again. What the policy lets pass does not stop them."""
+import json
 import tempfile
 from pathlib import Path
 
 import account_servers
 import pytest
 import rooted
-from account_table import FAR_AHEAD, KINDS, LONG_AGO, LONG_AGO_FILETIME, NEVER
+from account_table import FAR_AHEAD, KINDS, LONG_AGO, LONG_AGO_FILETIME, NEVER, Way, rows
 from flow_kit import AMINA, IDS, App, refusal, sub_of
 
 WORKER, TWIN = ("normal", AMINA), ("twin1", IDS["samuel.okoro"])
@@ -90,12 +91,11 @@ def test_what_concerns_the_password_alone_stops_nobody_with_a_national_id(place)
         put(server, undone)
 
 
-def test_explain_tells_the_status_of_the_server(place):
+@pytest.mark.parametrize("command", ["explain", "directory show"])
+def test_the_commands_tell_the_status_of_the_server(place, command):
     """The product's own words, for each row of the table that this server can express."""
-    import json
-    from account_table import Way, rows
     kind, _, app = place
     for status, login, way in rows(kind):
         if isinstance(way, Way):
-            said = app.m.run("explain", "--json", login, check=False)
+            said = app.m.run(*command.split(), "--json", login, check=False)
             assert json.loads(said.stdout)["status"] == status, (login, said.stdout, said.stderr)
