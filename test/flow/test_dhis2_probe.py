@@ -78,7 +78,7 @@ def test_rules_that_can_be_given(dhis2, tmp_path):
         rule('two', roles=['Clinic worker', 'code:LABORATORY'], view_org_units=['name:Example Country'])])
     assert not any(line.startswith('error: ') for line in lines), lines
     assert 'ok: rules give a role that can be given: 2' in lines, lines
-    assert 'ok: rules give a org-unit that depends on the person and was not tried: 1' in lines
+    assert 'ok: rules give an org-unit that depends on the person and was not tried: 1' in lines
 
 
 @pytest.mark.parametrize('give, words', [
