@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { COPY_MAX = 512 << 10 };
+
 static int64_t grace_of(const struct bridge *b, const char *directory)
 {
     return directory == NULL ? 0 : config_number(b->config, "directory", directory, "grace");
@@ -44,19 +46,31 @@ enum result grace_person(struct fault *f, struct arena *a, struct bridge *b, str
     return RESULT_OK;
 }
 
+/* NULL: larger than a row of the store may be. Then there is none: the login goes on, and an older one must not stay. */
+static const char *copy_of(struct arena *a, const struct person *p)
+{
+    struct fault f = {0};
+    const char *data = person_to_json(a, p);
+    if (data != NULL && strlen(data) <= COPY_MAX)
+        return data;
+    (void)FAULT(&f, RESULT_INVALID, "a person's entry is too large to be kept for grace");
+    log_fault(LEVEL_WARN, "grace", &f);
+    return NULL;
+}
+
 enum result login_keep_answer(struct fault *f, struct exchange *x, const struct login *l)
 {
     if (l->person.from_grace || grace_of(x->bridge, l->person.directory) == 0)
         return RESULT_OK;
-    const char *data = person_to_json(x->arena, &l->person);
-    NEED(f, data);
-    return store_person_put(f, x->view, l->person.key, data, clock_now());
+    const char *data = copy_of(x->arena, &l->person);
+    return data == NULL ? store_person_remove(f, x->view, l->person.key)
+                        : store_person_put(f, x->view, l->person.key, data, clock_now());
 }
 
 /* A write of its own: a login that is refused writes nothing else. */
 struct answered {
     struct store_write write; /* the first member: done() gets a pointer to it */
-    const char *data;         /* behind the key; NULL: refused */
+    const char *data;         /* behind the key; NULL: there is to be no copy */
     char key[];
 };
 
@@ -78,17 +92,17 @@ static void answered_done(struct store_write *w)
 
 void grace_answered(struct bridge *b, struct arena *a, const struct login *l, bool refused)
 {
-    const char *key = l->link.person_key, *data = "";
+    const char *key = l->link.person_key, *data = NULL;
     if (!l->linked || l->want_trace || l->person.from_grace || (!refused && grace_of(b, directory_of(a, key)) == 0))
         return; /* explain writes nothing, and a copy does not judge itself */
-    if (!refused && (data = person_to_json(a, &l->person)) == NULL)
-        data = "", refused = true;
-    size_t n = strlen(key) + 1, more = refused ? 0 : strlen(data) + 1;
+    if (!refused)
+        data = copy_of(a, &l->person);
+    size_t n = strlen(key) + 1, more = data == NULL ? 0 : strlen(data) + 1;
     struct answered *g = calloc(1, sizeof(*g) + n + more);
     struct fault full = {0};
     if (g != NULL) {
         memcpy(g->key, key, n);
-        g->data = refused ? NULL : memcpy(g->key + n, data, more);
+        g->data = data == NULL ? NULL : memcpy(g->key + n, data, more);
         g->write = (struct store_write){.run = answered_run, .done = answered_done, .arg = g};
     }
     if (g != NULL && store_submit(b->store, &g->write) == RESULT_OK)

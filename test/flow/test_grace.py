@@ -162,3 +162,16 @@ def test_an_answer_older_than_grace_does_not_count(make_ministry):
         page = m.login(AMINA)
         return page if page.url != m.dhis2 + "/" else None
     refusal(m, wait_until(over, 20), "directory_down", 503)
+
+
+def test_more_than_can_be_kept_lets_in_and_leaves_no_older_answer(ministry):
+    """The last one here: it leaves a person in 1,100 groups with long names."""
+    m = ministry
+    known(m)
+    added = m.slapd.client("ldapadd", input="\n".join(
+        f"dn: ou=g{n},ou=groups,{SUFFIX}\nobjectClass: groupOfNames\nou: g{n}\ncn: {n} {'long' * 120}\nmember: {PERSON}\n" for n in range(1100)))
+    assert added.returncode == 0, added.stderr
+    row = sign_in(m)
+    assert row["grace"] == "no" and int(row["groups"]) > 1100
+    m.slapd.stop()
+    refusal(m, m.login(AMINA), "directory_down", 503)
