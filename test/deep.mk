@@ -70,10 +70,10 @@ torture:
 
 # ---- threads: units where data meets several of them, then the whole bridge in flows where everything happens at once.
 # setarch -R: gcc 12's TSan cannot map its shadow under full ASLR ----
-TSAN_FOLDERS := base store token web
+TSAN_FOLDERS := base store token web directory
 TSAN_FLOWS   := everything_at_once login linking operator_running hang overload provider_authorize provider_session \
                 provider_token route upstream upstream_trouble
-TSANNED      := $(foreach f,$(TSAN_FOLDERS),$(patsubst %.c,build/tsan/%,$(sort $(wildcard test/unit/$(f)/test_*.c))))
+TSANNED      := $(foreach f,$(TSAN_FOLDERS),$(patsubst %.c,build/tsan/%,$(filter-out %/test_live.c %/test_trouble.c,$(sort $(wildcard test/unit/$(f)/test_*.c)))))
 tsan-programs: $(TSANNED) build/tsan/idbridge
 tsan:
 	@sh test/support/packages.sh check

@@ -324,7 +324,6 @@ static int test(int argc, char **argv)
 {
     static const struct option options[] = {{"json", no_argument, NULL, 'j'}, {NULL, 0, NULL, 0}};
     struct admin ad;
-    const char *const *names;
     bool as_json = false;
     for (int o; (o = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         as_json |= o == 'j';
@@ -337,11 +336,12 @@ static int test(int argc, char **argv)
     if (status != 0)
         return status;
     const char *only[] = {optind < argc ? argv[optind] : NULL};
+    const char *const *names = only;
     size_t n = only[0] != NULL ? 1 : directories_names(ad.b.directories, &names);
     json_t *json = as_json ? arena_json(ad.arena, json_object()) : NULL;
     enum result r = n == 0 ? FAULT(&ad.fault, RESULT_NOT_FOUND, "there is no [directory NAME] in the configuration") : RESULT_OK;
     for (size_t i = 0; i < n; i++) {
-        enum result one = test_one(&ad, only[0] != NULL ? only[0] : names[i], json);
+        enum result one = test_one(&ad, names[i], json);
         r = one == RESULT_OK ? r : one;
     }
     if (json != NULL) {
