@@ -276,8 +276,9 @@ def test_a_login_that_outlives_the_drain_is_answered_and_crashes_nothing(make_mi
         wait_until(lambda: arrived(m, "esignet", TOKEN) > before)
         assert hup(m) == "ok"
         assert m.login(AMINA).url == m.dhis2 + "/"  # the new life answers meanwhile
-        page = slow.result()  # its next pool may have stopped already, or not yet
-        assert page.status == 503 or page.url == m.dhis2 + "/", page.text[:300]
+        page = slow.result()
+        # told by us, or, where its code was out before the pools had stopped, by DHIS2 whose call for the token came too late
+        assert page.status == 503 or page.url.startswith(m.dhis2 + "/"), (page.status, page.url)
     assert m.login(AMINA).url == m.dhis2 + "/"
 
 
