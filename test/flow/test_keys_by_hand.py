@@ -76,7 +76,7 @@ def test_an_imported_key_lies_sealed_in_the_state_folder(ministry):
     (jwk.JWK.generate(kty="EC", crv="P-384", alg="ES384").export_private(), "RS256 and ES256 only"),
     (jwk.JWK.generate(kty="oct", size=256, alg="HS256").export(), "public part"),
     (jwk.JWK.generate(kty="RSA", size=2048, alg="RS256", use="enc").export_private(), "use"),
-])
+], ids=["public", "empty object", "words", "nothing", "RSA-1024", "ES384", "HS256", "for encryption"])
 def test_what_is_no_signing_key_of_ours_is_refused(ministry, text, word):
     m = ministry
     before = listed(m)
