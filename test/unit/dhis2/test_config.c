@@ -204,6 +204,7 @@ static void readers_and_writers_at_once(void **state)
 {
     pthread_t threads[4];
     struct memory *m = memory_new(2, 60 * 1000000);
+    assert_non_null(m);
     (void)state;
     for (size_t i = 0; i < COUNT_OF(threads); i++)
         assert_int_equal(pthread_create(&threads[i], NULL, use, m), 0);
