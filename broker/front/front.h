@@ -22,6 +22,7 @@ struct front {
     size_t dependency_count;
     char *const *trusted_proxies;
     atomic_int open; /* exchanges under way */
+    atomic_bool draining, closed; /* answers say so and close the connection; then nobody is answered any more */
     struct patience *patience;
 };
 

@@ -128,6 +128,8 @@ static enum MHD_Result send_reply(struct call *c)
         (void)MHD_add_response_header(r, "Access-Control-Allow-Origin", "*"),
             (void)MHD_add_response_header(r, "Cache-Control", "public, max-age=60");
     (void)MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    if (atomic_load(&c->front->draining)) /* the next request goes to the next life */
+        (void)MHD_add_response_header(r, "Connection", "close");
     for (size_t i = 0; !prebuilt && i < c->reply.header_count; i++)
         (void)MHD_add_response_header(r, c->reply.headers[i].name, c->reply.headers[i].value);
     enum MHD_Result ok = MHD_queue_response(c->connection, prebuilt ? 200u : (unsigned)c->reply.status, r);
@@ -245,8 +247,8 @@ static enum MHD_Result handler(void *cls, struct MHD_Connection *connection, con
 {
     (void)cls, (void)connection, (void)url, (void)version;
     struct call *c = *state;
-    if (c == NULL)
-        return MHD_NO;
+    if (c == NULL || (c->phase == PHASE_HEADERS && atomic_load(&c->front->closed)))
+        return MHD_NO; /* a kept connection closed unanswered is opened anew by whoever kept it (RFC 9112 §9.3.1) */
     if (c->phase == PHASE_HEADERS) {
         patience_claim(connection);
         first_call(c, method);
@@ -285,6 +287,7 @@ static enum result add_dependencies(struct fault *f, struct front *fr, enum wher
     return RESULT_OK;
 }
 
+#define LAST_TENTHS 5    /* who came in just before the end */
 #define STORE_TENTHS 100 /* the writer commits within that, or nobody is left to care */
 #define CLIENT_WORKERS 4u /* key sets of applications, mail: rare and slow */
 #define CLIENT_QUEUE 64u
@@ -378,14 +381,18 @@ static bool nothing_open(struct front *fr, int tenths)
     return atomic_load(&fr->open) == 0;
 }
 
-/* Quiesce, let what runs run, stop all pools before any is freed (a job moves from one to the other), wait for what the
- * store still has, and only then stop libmicrohttpd: it wants no connection suspended. */
+/* Quiesce (a connection that a client keeps closes with its next answer), let what runs run, stop all pools before any is
+ * freed (a job moves from one to the other), wait for what the store still has, and only then stop libmicrohttpd: it wants
+ * no connection suspended. */
 void front_stop(struct front *fr, int seconds)
 {
     int listen_fd = fr->daemon == NULL ? -1 : MHD_quiesce_daemon(fr->daemon);
     if (listen_fd >= 0)
         close(listen_fd);
+    atomic_store(&fr->draining, true);
     wait_tenths(fr, seconds * 10, drained);
+    atomic_store(&fr->closed, true);
+    wait_tenths(fr, LAST_TENTHS, nothing_open);
     each_pool(fr, pool_stop);
     wait_tenths(fr, STORE_TENTHS, nothing_open);
     if (fr->daemon != NULL)
