@@ -404,9 +404,10 @@ def answers_389(server):
 
 
 def theirs():
-    """Files of a 389-ds outside its namespaces."""
+    """Files of a 389-ds outside its namespaces; /etc/dirsrv is for root to see."""
     places = ('/run', '/dev/shm', '/tmp', '/etc/dirsrv', '/var/lib/dirsrv')
-    return {p for place in places for p in Path(place).iterdir() if 'slapd' in p.name or 'ds389' in p.name or 'dirsrv' in str(p)}
+    seen = [place for place in places if os.access(place, os.R_OK | os.X_OK)]
+    return {p for place in seen for p in Path(place).iterdir() if 'slapd' in p.name or 'ds389' in p.name or 'dirsrv' in str(p)}
 
 
 @pytest.mark.parametrize('end', ['kill -9 of its program', 'end of the test run'])
