@@ -59,15 +59,19 @@ static enum result read_values(struct fault *f, struct arena *a, const struct be
 static enum result read_attributes(struct fault *f, struct arena *a, LDAP *ld, LDAPMessage *m, BerElement *ber,
                                    struct entry *e)
 {
-    enum { MAX = 64 }; /* we ask for far fewer */
+    enum { MAX = 512 }; /* we ask for far fewer, but each may come in many languages: "title;lang-fr" (RFC 3866) */
     e->attributes = arena_alloc(a, MAX * sizeof *e->attributes);
     NEED(f, e->attributes);
-    while (e->count < MAX) {
+    for (;;) {
         struct berval name = {0, NULL}, *values = NULL;
         if (ldap_get_attribute_ber(ld, m, ber, &name, &values) != LDAP_SUCCESS)
             return FAULT(f, RESULT_UNAVAILABLE, "the directory sent an entry that cannot be decoded");
         if (name.bv_val == NULL)
             return RESULT_OK;
+        if (e->count == MAX) { /* what is left out could be the lock, or a group */
+            ldap_memfree(values);
+            return FAULT(f, RESULT_UNAVAILABLE, "the directory sent an entry of more than %d attributes", MAX);
+        }
         struct attribute *at = &e->attributes[e->count++];
         at->name = copy(a, &name);
         e->bytes += name.bv_len + 1;
@@ -75,7 +79,6 @@ static enum result read_attributes(struct fault *f, struct arena *a, LDAP *ld, L
         ldap_memfree(values);
         TRY(r);
     }
-    return RESULT_OK;
 }
 
 static enum result read_entry(struct fault *f, struct arena *a, LDAP *ld, LDAPMessage *m, struct entry *e)

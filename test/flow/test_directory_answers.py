@@ -138,6 +138,17 @@ def test_what_is_not_used_may_be_as_long_as_it_likes(tmp_path):
         assert directory.login("amina")["names"]["attributes"] == {"title": ["nurse"]}
 
 
+LOCK = {"pwdAccountLockedTime": ["000001010000Z"]}
+
+
+@pytest.mark.parametrize("languages, status", [(0, "locked_by_admin"), (70, "locked_by_admin"), (600, "unreachable")])
+def test_many_languages_push_no_lock_out_of_sight(tmp_path, languages, status):
+    """Each "title;lang-x" is an attribute of its own (RFC 3866); what stands behind them counts, or the entry is no answer."""
+    tags = {f"title;lang-x{n}": ["nurse"] for n in range(languages)}
+    with standin(tmp_path, [person(**tags, **LOCK)]) as (_, directory):
+        assert directory.login("amina")["status"] == status
+
+
 def test_referrals_are_followed_nowhere(tmp_path):
     with LdapStandin([person()]) as elsewhere:
         for n, steps in enumerate(([Reference([f"{elsewhere.url}/{PEOPLE}??sub"])], [Done(REFERRAL, referral=[f"{elsewhere.url}/{PEOPLE}"])])):

@@ -179,7 +179,8 @@ def from_entries(entries):
             below = plain.lower().endswith(search.base.lower()) if search.scope == 2 else plain.lower() == search.base.lower()
             if below and matches(search.filter, plain, attributes):
                 wanted = [name.lower() for name in search.attributes]
-                yield Entry(dn, {k: v for k, v in attributes.items() if not wanted or k.lower() in wanted})
+                # RFC 4511 §4.5.1.8: who asks for title gets title;lang-fr too
+                yield Entry(dn, {k: v for k, v in attributes.items() if not wanted or {k.lower(), k.lower().split(";")[0]} & set(wanted)})
     return answer
 
 
